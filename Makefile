@@ -1,0 +1,96 @@
+# make            the module for the nginx of Debian (package nginx-dev)
+# make demo       a signed listing through a private nginx, see README.md
+# make test       everything that has to hold
+#
+# make NGINX_SRC=dir [STATIC=1]    against an unpacked nginx source tree
+
+BUILD       = build
+MODULE      = $(BUILD)/ngx_http_s3jobs_module.so
+SRC         = ngx_s3jobs_module
+
+NGINX_SRC   =
+STATIC      =
+CC          = cc
+PYTHON      = /usr/bin/python3
+
+# what nginx runs under test: a binary, and the module if it is dynamic
+TEST_NGINX_BINARY ?= $(if $(NGINX_SRC),$(CURDIR)/$(BUILD)/nginx,/usr/sbin/nginx)
+TEST_NGINX_MODULE ?= $(if $(STATIC),,$(CURDIR)/$(MODULE))
+export TEST_NGINX_BINARY TEST_NGINX_MODULE
+
+DEBIAN_SRC  = /usr/share/nginx/src
+TREE        = $(BUILD)/src
+WARNINGS    = -Wall -Wextra -Wno-unused-parameter -Werror
+
+HARDENING   = -g -O2 -fstack-protector-strong -Wformat \
+              -Werror=format-security -fPIC -D_FORTIFY_SOURCE=2
+
+GLUE        = $(wildcard $(SRC)/ngx_http_s3jobs_*.c)
+PURE        = $(filter-out $(GLUE),$(wildcard $(SRC)/ngx_s3jobs_*.c))
+HEADERS     = $(wildcard $(SRC)/*.h)
+
+.PHONY: all deps deps-build demo test unit e2e lint clean FORCE
+
+all: $(MODULE)
+
+include t/unit/unit.mk
+
+
+# nginx's configure writes into the tree that it is run in, so it gets a copy
+
+$(TREE)/.copied: $(if $(NGINX_SRC),$(NGINX_SRC)/src/core/nginx.h)
+	@test -d "$(or $(NGINX_SRC),$(DEBIAN_SRC))/src/core" || { \
+	    echo "make: no nginx sources in $(or $(NGINX_SRC),$(DEBIAN_SRC)):" \
+	         "run \"make deps\", or give NGINX_SRC=dir" >&2; exit 1; }
+	rm -rf $(TREE)
+	mkdir -p $(TREE)
+	cp -R "$(or $(NGINX_SRC),$(DEBIAN_SRC))"/. $(TREE)
+	rm -rf $(TREE)/objs $(TREE)/Makefile
+	touch $@
+
+$(TREE)/Makefile: $(TREE)/.copied config $(BUILD)/settings
+	./t/configure $(TREE) "$(CURDIR)" "$(CC)" "$(HARDENING) $(WARNINGS)" \
+	    "$(STATIC)" > $(BUILD)/configure.log 2>&1 \
+	    || { grep -A3 ': error:' $(BUILD)/configure.log \
+	         || tail -n 5 $(BUILD)/configure.log; exit 1; } >&2
+
+# a change of compiler, tree, flags or set of files configures anew
+
+$(BUILD)/settings: FORCE
+	@mkdir -p $(BUILD)
+	@echo '$(CC)|$(NGINX_SRC)|$(STATIC)|$(HARDENING)|$(GLUE)|$(PURE)' > $@.new
+	@cmp -s $@.new $@ && rm $@.new || { mv $@.new $@; \
+	    rm -f $(TREE)/.copied; }
+
+$(MODULE): $(TREE)/Makefile $(GLUE) $(PURE) $(HEADERS)
+	$(MAKE) --no-print-directory -j2 -C $(TREE) -f objs/Makefile \
+	    $(if $(NGINX_SRC),,modules) $(if $(STATIC),binary) > $(BUILD)/make.log \
+	    || { tail -n 30 $(BUILD)/make.log; exit 1; } >&2
+	$(if $(NGINX_SRC),cp $(TREE)/objs/nginx $(BUILD)/nginx)
+	$(if $(STATIC),touch,cp $(TREE)/objs/ngx_http_s3jobs_module.so) $@
+
+$(TREE)/objs/ngx_auto_config.h: $(TREE)/Makefile
+
+
+deps:
+	./t/deps
+
+demo: deps
+	$(MAKE) --no-print-directory $(MODULE)
+	$(PYTHON) t/demo.py $(if $(ONCE),--once)
+
+test: deps
+	$(MAKE) --no-print-directory lint unit
+	$(MAKE) --no-print-directory e2e
+
+e2e: $(MODULE)
+	$(PYTHON) -m pytest -q t $(PYTEST_ARGS)
+
+lint: $(TREE)/objs/ngx_auto_config.h
+	$(PYTHON) t/lint.py $(SRC)
+	cppcheck --quiet --error-exitcode=1 --inline-suppr \
+	    --enable=warning,portability --suppress=missingIncludeSystem \
+	    $(PURE) $(GLUE)
+
+clean:
+	rm -rf $(BUILD)

@@ -1,0 +1,48 @@
+
+/*
+ * Copyright (C) the ngx_s3jobs_module authors
+ */
+
+
+#ifndef _NGX_HTTP_S3JOBS_FILTER_H_INCLUDED_
+#define _NGX_HTTP_S3JOBS_FILTER_H_INCLUDED_
+
+
+#include "ngx_http_s3jobs_module.h"
+
+
+/*
+ * The header side of the filter, see ngx_http_s3jobs_error.c.  The first
+ * three decide what ctx->error is, and log what the client is not told.
+ */
+
+/* an error of this module or of nginx itself */
+void ngx_http_s3jobs_own_error(ngx_http_request_t *r,
+    ngx_http_s3jobs_ctx_t *ctx, ngx_uint_t status);
+
+/* an answer of S3 of 300 or more */
+void ngx_http_s3jobs_s3_error(ngx_http_request_t *r,
+    ngx_http_s3jobs_ctx_t *ctx, ngx_s3jobs_error_reader_t *er);
+
+/* a success of S3 that is not one */
+void ngx_http_s3jobs_bad_upstream_response(ngx_http_request_t *r,
+    ngx_http_s3jobs_ctx_t *ctx);
+
+/* the document for ctx->error, with headers_out to match */
+ngx_buf_t *ngx_http_s3jobs_error_document(ngx_http_request_t *r,
+    ngx_http_s3jobs_ctx_t *ctx);
+
+/* takes AWS's request id from the answer */
+void ngx_http_s3jobs_upstream_ids(ngx_http_request_t *r,
+    ngx_http_s3jobs_ctx_t *ctx);
+
+/* drops what described S3's document and not ours */
+void ngx_http_s3jobs_clear_headers(ngx_http_request_t *r);
+
+/* adds "Vary: Accept" if the answer depends on it */
+ngx_int_t ngx_http_s3jobs_add_vary(ngx_http_request_t *r);
+
+ngx_int_t ngx_http_s3jobs_error_init(ngx_conf_t *cf);
+
+
+#endif /* _NGX_HTTP_S3JOBS_FILTER_H_INCLUDED_ */

@@ -1,0 +1,513 @@
+
+/*
+ * Copyright (C) the ngx_s3jobs_module authors
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+#include "ngx_http_s3jobs_module.h"
+#include "ngx_s3jobs_sax.h"
+
+
+static char *ngx_http_s3jobs(ngx_conf_t *cf, ngx_command_t *cmd, void *conf);
+static char *ngx_http_s3jobs_value(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static char *ngx_http_s3jobs_endpoint(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+
+static void ngx_http_s3jobs_set_place(ngx_conf_t *cf,
+    ngx_http_s3jobs_place_t *place);
+
+static ngx_int_t ngx_http_s3jobs_init(ngx_conf_t *cf);
+static void *ngx_http_s3jobs_create_main_conf(ngx_conf_t *cf);
+static char *ngx_http_s3jobs_init_main_conf(ngx_conf_t *cf, void *conf);
+static void *ngx_http_s3jobs_create_loc_conf(ngx_conf_t *cf);
+static char *ngx_http_s3jobs_merge_loc_conf(ngx_conf_t *cf, void *parent,
+    void *child);
+static char *ngx_http_s3jobs_check_loc_conf(ngx_conf_t *cf,
+    ngx_http_s3jobs_loc_conf_t *slcf);
+static ngx_int_t ngx_http_s3jobs_init_module(ngx_cycle_t *cycle);
+static ngx_int_t ngx_http_s3jobs_init_process(ngx_cycle_t *cycle);
+
+
+static ngx_conf_enum_t  ngx_http_s3jobs_json_modes[] = {
+    { ngx_string("off"), NGX_HTTP_S3JOBS_JSON_OFF },
+    { ngx_string("on"), NGX_HTTP_S3JOBS_JSON_ON },
+    { ngx_string("accept"), NGX_HTTP_S3JOBS_JSON_ACCEPT },
+    { ngx_null_string, 0 }
+};
+
+
+static ngx_command_t  ngx_http_s3jobs_commands[] = {
+
+    { ngx_string("s3jobs_credentials_source"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_2MORE,
+      ngx_http_s3jobs_credentials_source,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("s3jobs"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_FLAG,
+      ngx_http_s3jobs,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_s3jobs_loc_conf_t, enable),
+      NULL },
+
+    { ngx_string("s3jobs_account"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_s3jobs_value,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_s3jobs_loc_conf_t, account),
+      NULL },
+
+    { ngx_string("s3jobs_region"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_s3jobs_value,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_s3jobs_loc_conf_t, region),
+      NULL },
+
+    { ngx_string("s3jobs_credentials"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_s3jobs_value,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_s3jobs_loc_conf_t, credentials),
+      NULL },
+
+    { ngx_string("s3jobs_endpoint"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE123,
+      ngx_http_s3jobs_endpoint,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("s3jobs_json"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_enum_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_s3jobs_loc_conf_t, json),
+      &ngx_http_s3jobs_json_modes },
+
+    { ngx_string("s3jobs_json_buffer_size"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_size_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_s3jobs_loc_conf_t, json_buffer_size),
+      NULL },
+
+      ngx_null_command
+};
+
+
+static ngx_http_module_t  ngx_http_s3jobs_module_ctx = {
+    ngx_http_s3jobs_add_variables,         /* preconfiguration */
+    ngx_http_s3jobs_init,                  /* postconfiguration */
+
+    ngx_http_s3jobs_create_main_conf,      /* create main configuration */
+    ngx_http_s3jobs_init_main_conf,        /* init main configuration */
+
+    NULL,                                  /* create server configuration */
+    NULL,                                  /* merge server configuration */
+
+    ngx_http_s3jobs_create_loc_conf,       /* create location configuration */
+    ngx_http_s3jobs_merge_loc_conf         /* merge location configuration */
+};
+
+
+ngx_module_t  ngx_http_s3jobs_module = {
+    NGX_MODULE_V1,
+    &ngx_http_s3jobs_module_ctx,           /* module context */
+    ngx_http_s3jobs_commands,              /* module directives */
+    NGX_HTTP_MODULE,                       /* module type */
+    NULL,                                  /* init master */
+    ngx_http_s3jobs_init_module,           /* init module */
+    ngx_http_s3jobs_init_process,          /* init process */
+    NULL,                                  /* init thread */
+    NULL,                                  /* exit thread */
+    NULL,                                  /* exit process */
+    NULL,                                  /* exit master */
+    NGX_MODULE_V1_PADDING
+};
+
+
+static char *
+ngx_http_s3jobs(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_s3jobs_loc_conf_t *slcf = conf;
+
+    ngx_http_s3jobs_set_place(cf, &slcf->enable_place);
+
+    return ngx_conf_set_flag_slot(cf, cmd, conf);
+}
+
+
+/* mistakes that show only at the end are reported where they were made */
+
+static void
+ngx_http_s3jobs_set_place(ngx_conf_t *cf, ngx_http_s3jobs_place_t *place)
+{
+    place->file = &cf->conf_file->file.name;
+    place->line = cf->conf_file->line;
+}
+
+
+/* a directive whose value may contain variables, or else is checked here */
+
+static char *
+ngx_http_s3jobs_value(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    char  *p = conf;
+
+    char                        *rv;
+    ngx_str_t                   *value;
+    ngx_http_complex_value_t   **cv;
+    ngx_http_s3jobs_loc_conf_t  *slcf;
+
+    cv = (ngx_http_complex_value_t **) (p + cmd->offset);
+
+    rv = ngx_http_set_complex_value_slot(cf, cmd, conf);
+
+    if (rv != NGX_CONF_OK) {
+        return rv;
+    }
+
+    if (cmd->offset == offsetof(ngx_http_s3jobs_loc_conf_t, credentials)) {
+        slcf = conf;
+        ngx_http_s3jobs_set_place(cf, &slcf->credentials_place);
+    }
+
+    if ((*cv)->lengths) {
+        return NGX_CONF_OK;
+    }
+
+    value = &(*cv)->value;
+
+    if (cmd->offset == offsetof(ngx_http_s3jobs_loc_conf_t, account)
+        && !ngx_s3jobs_account_valid(value))
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid account \"%V\" in \"%V\" directive, "
+                           "it must be 12 digits", value, &cmd->name);
+        return NGX_CONF_ERROR;
+    }
+
+    if (cmd->offset == offsetof(ngx_http_s3jobs_loc_conf_t, region)
+        && !ngx_s3jobs_region_valid(value))
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid region \"%V\" in \"%V\" directive, "
+                           "it must be like \"eu-west-1\"",
+                           value, &cmd->name);
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_s3jobs_endpoint(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_s3jobs_loc_conf_t *slcf = conf;
+
+    ngx_str_t                         *value;
+    ngx_uint_t                         i;
+    ngx_http_compile_complex_value_t   ccv;
+
+    if (slcf->endpoint != NGX_CONF_UNSET_UINT) {
+        return "is duplicate";
+    }
+
+    slcf->endpoint = 0;
+
+    ngx_http_s3jobs_set_place(cf, &slcf->endpoint_place);
+
+    value = cf->args->elts;
+
+    for (i = 1; i < cf->args->nelts; i++) {
+
+        if (ngx_strcmp(value[i].data, "fips") == 0) {
+            slcf->endpoint |= NGX_S3JOBS_FIPS;
+            continue;
+        }
+
+        if (ngx_strcmp(value[i].data, "dualstack") == 0) {
+            slcf->endpoint |= NGX_S3JOBS_DUALSTACK;
+            continue;
+        }
+
+        if (i > 1) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "invalid parameter \"%V\" in \"%V\" "
+                               "directive, it must be \"fips\" or "
+                               "\"dualstack\"", &value[i], &cmd->name);
+            return NGX_CONF_ERROR;
+        }
+
+        slcf->host = ngx_palloc(cf->pool, sizeof(ngx_http_complex_value_t));
+        if (slcf->host == NULL) {
+            return NGX_CONF_ERROR;
+        }
+
+        ngx_memzero(&ccv, sizeof(ngx_http_compile_complex_value_t));
+
+        ccv.cf = cf;
+        ccv.value = &value[i];
+        ccv.complex_value = slcf->host;
+
+        if (ngx_http_compile_complex_value(&ccv) != NGX_OK) {
+            return NGX_CONF_ERROR;
+        }
+
+        if (slcf->host->lengths == NULL
+            && !ngx_s3jobs_host_valid(&slcf->host->value))
+        {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "invalid host \"%V\" in \"%V\" directive",
+                               &value[i], &cmd->name);
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    if (slcf->host && slcf->endpoint) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "\"fips\" and \"dualstack\" choose among AWS's own "
+                           "endpoints, not with the host \"%V\" in \"%V\" "
+                           "directive", &value[1], &cmd->name);
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static ngx_int_t
+ngx_http_s3jobs_init(ngx_conf_t *cf)
+{
+    ngx_http_handler_pt          *h;
+    ngx_http_core_main_conf_t    *cmcf;
+    ngx_http_s3jobs_main_conf_t  *smcf;
+
+    smcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_s3jobs_module);
+
+    if (!smcf->used) {
+        return NGX_OK;
+    }
+
+    if (ngx_s3jobs_sigv4_init() != NGX_OK) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "OpenSSL offers no SHA-256 to \"s3jobs\"");
+        return NGX_ERROR;
+    }
+
+    cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
+
+    h = ngx_array_push(&cmcf->phases[NGX_HTTP_PRECONTENT_PHASE].handlers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    *h = ngx_http_s3jobs_handler;
+
+    return ngx_http_s3jobs_filter_init(cf);
+}
+
+
+static void *
+ngx_http_s3jobs_create_main_conf(ngx_conf_t *cf)
+{
+    ngx_http_s3jobs_main_conf_t  *smcf;
+
+    smcf = ngx_pcalloc(cf->pool, sizeof(ngx_http_s3jobs_main_conf_t));
+    if (smcf == NULL) {
+        return NULL;
+    }
+
+    smcf->sources.sources = ngx_array_create(cf->pool, 4,
+                                         sizeof(ngx_http_s3jobs_source_t *));
+    if (smcf->sources.sources == NULL) {
+        return NULL;
+    }
+
+    return smcf;
+}
+
+
+static char *
+ngx_http_s3jobs_init_main_conf(ngx_conf_t *cf, void *conf)
+{
+    ngx_http_s3jobs_main_conf_t *smcf = conf;
+
+    return ngx_http_s3jobs_init_sources(cf, &smcf->sources);
+}
+
+
+static void *
+ngx_http_s3jobs_create_loc_conf(ngx_conf_t *cf)
+{
+    ngx_http_s3jobs_loc_conf_t  *slcf;
+
+    slcf = ngx_pcalloc(cf->pool, sizeof(ngx_http_s3jobs_loc_conf_t));
+    if (slcf == NULL) {
+        return NULL;
+    }
+
+    /*
+     * set by ngx_pcalloc():
+     *
+     *     slcf->account = NULL;
+     *     slcf->region = NULL;
+     *     slcf->credentials = NULL;
+     *     slcf->source = NULL;
+     *     slcf->host = NULL;
+     *     slcf->..._place = { NULL, 0 };
+     */
+
+    slcf->enable = NGX_CONF_UNSET;
+    slcf->endpoint = NGX_CONF_UNSET_UINT;
+    slcf->json = NGX_CONF_UNSET_UINT;
+    slcf->json_buffer_size = NGX_CONF_UNSET_SIZE;
+
+    return slcf;
+}
+
+
+static char *
+ngx_http_s3jobs_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
+{
+    ngx_http_s3jobs_loc_conf_t *prev = parent;
+    ngx_http_s3jobs_loc_conf_t *conf = child;
+
+    if (conf->enable == NGX_CONF_UNSET) {
+        conf->enable_place = prev->enable_place;
+    }
+
+    ngx_conf_merge_value(conf->enable, prev->enable, 0);
+
+    if (conf->account == NULL) {
+        conf->account = prev->account;
+    }
+
+    if (conf->region == NULL) {
+        conf->region = prev->region;
+    }
+
+    if (conf->credentials == NULL) {
+        conf->credentials = prev->credentials;
+        conf->credentials_place = prev->credentials_place;
+    }
+
+    if (conf->endpoint == NGX_CONF_UNSET_UINT) {
+        conf->host = prev->host;
+        conf->endpoint_place = prev->endpoint_place;
+    }
+
+    ngx_conf_merge_uint_value(conf->endpoint, prev->endpoint, 0);
+
+    ngx_conf_merge_uint_value(conf->json, prev->json,
+                              NGX_HTTP_S3JOBS_JSON_OFF);
+    ngx_conf_merge_size_value(conf->json_buffer_size, prev->json_buffer_size,
+                              64 * 1024);
+
+    if (!conf->enable) {
+        return NGX_CONF_OK;
+    }
+
+    return ngx_http_s3jobs_check_loc_conf(cf, conf);
+}
+
+
+static char *
+ngx_http_s3jobs_check_loc_conf(ngx_conf_t *cf,
+    ngx_http_s3jobs_loc_conf_t *slcf)
+{
+    const char                   *missing;
+    ngx_http_core_loc_conf_t     *clcf;
+    ngx_http_s3jobs_main_conf_t  *smcf;
+
+    smcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_s3jobs_module);
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    smcf->used = 1;
+
+    /* "if" and "limit_except" take their handler from around them, later */
+
+    missing = slcf->account == NULL ? "\"s3jobs_account\""
+              : slcf->region == NULL ? "\"s3jobs_region\""
+              : slcf->credentials == NULL ? "\"s3jobs_credentials\""
+              : clcf->handler == NULL && !clcf->noname
+                ? "a content handler such as \"proxy_pass\""
+              : NULL;
+
+    if (missing) {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"s3jobs on\" in location \"%V\" has no %s in %V:%ui",
+                      &clcf->name, missing, slcf->enable_place.file,
+                      slcf->enable_place.line);
+        return NGX_CONF_ERROR;
+    }
+
+    if (slcf->credentials->lengths == NULL) {
+        slcf->source = ngx_http_s3jobs_find_source(&smcf->sources,
+                                                   &slcf->credentials->value);
+        if (slcf->source == NULL) {
+            ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                          "unknown credentials source \"%V\" in "
+                          "\"s3jobs_credentials\" directive, no "
+                          "\"s3jobs_credentials_source\" defines it in "
+                          "%V:%ui",
+                          &slcf->credentials->value,
+                          slcf->credentials_place.file,
+                          slcf->credentials_place.line);
+            return NGX_CONF_ERROR;
+        }
+    }
+
+    if ((slcf->endpoint & NGX_S3JOBS_FIPS)
+        && slcf->region->lengths == NULL
+        && !ngx_s3jobs_region_fips(&slcf->region->value))
+    {
+        ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                      "\"fips\" in \"s3jobs_endpoint\" directive is not "
+                      "offered in region \"%V\" in %V:%ui",
+                      &slcf->region->value, slcf->endpoint_place.file,
+                      slcf->endpoint_place.line);
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static ngx_int_t
+ngx_http_s3jobs_init_module(ngx_cycle_t *cycle)
+{
+    ngx_http_s3jobs_main_conf_t  *smcf;
+
+    smcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_s3jobs_module);
+
+    if (smcf == NULL) {
+        return NGX_OK;
+    }
+
+    return ngx_http_s3jobs_publish_initial(cycle, &smcf->sources);
+}
+
+
+static ngx_int_t
+ngx_http_s3jobs_init_process(ngx_cycle_t *cycle)
+{
+    ngx_http_s3jobs_main_conf_t  *smcf;
+
+    smcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_s3jobs_module);
+
+    if (smcf == NULL) {
+        return NGX_OK;
+    }
+
+    return ngx_http_s3jobs_start_sources(cycle, &smcf->sources);
+}

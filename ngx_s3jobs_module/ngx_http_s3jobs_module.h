@@ -1,0 +1,109 @@
+
+/*
+ * Copyright (C) the ngx_s3jobs_module authors
+ */
+
+
+#ifndef _NGX_HTTP_S3JOBS_MODULE_H_INCLUDED_
+#define _NGX_HTTP_S3JOBS_MODULE_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+#include "ngx_s3jobs_error.h"
+#include "ngx_s3jobs_listing.h"
+#include "ngx_s3jobs_sigv4.h"
+#include "ngx_http_s3jobs_credentials.h"
+
+
+#define NGX_HTTP_S3JOBS_JSON_OFF     0
+#define NGX_HTTP_S3JOBS_JSON_ON      1
+#define NGX_HTTP_S3JOBS_JSON_ACCEPT  2
+
+
+typedef struct {
+    ngx_http_s3jobs_sources_t   sources;
+    ngx_uint_t                  used;     /* a location says "s3jobs on" */
+} ngx_http_s3jobs_main_conf_t;
+
+
+typedef struct {
+    ngx_str_t                  *file;
+    ngx_uint_t                  line;
+} ngx_http_s3jobs_place_t;
+
+
+typedef struct {
+    ngx_flag_t                  enable;
+
+    ngx_http_complex_value_t   *account;
+    ngx_http_complex_value_t   *region;
+    ngx_http_complex_value_t   *credentials;
+    ngx_http_s3jobs_source_t   *source;   /* if credentials is constant */
+
+    ngx_uint_t                  endpoint;    /* NGX_S3JOBS_FIPS, ... */
+    ngx_http_complex_value_t   *host;        /* NULL: derived */
+
+    ngx_uint_t                  json;
+    size_t                      json_buffer_size;
+
+    ngx_http_s3jobs_place_t     enable_place;
+    ngx_http_s3jobs_place_t     credentials_place;
+    ngx_http_s3jobs_place_t     endpoint_place;
+} ngx_http_s3jobs_loc_conf_t;
+
+
+/* the state of the body filter, see ngx_http_s3jobs_filter.c */
+typedef struct ngx_http_s3jobs_filter_s  ngx_http_s3jobs_filter_t;
+
+
+typedef struct {
+    ngx_str_t                   account;
+    ngx_str_t                   region;
+    ngx_str_t                   host;
+    ngx_str_t                   query;
+    ngx_str_t                   date;
+    ngx_str_t                   content_sha256;
+    ngx_str_t                   cache_key;
+    ngx_str_t                   key_id;
+    ngx_str_t                   token;
+    ngx_str_t                   authorization;    /* len 0: not signed yet */
+    u_char                     *authorization_buf;
+    u_char                      date_buf[NGX_S3JOBS_DATE_LEN];
+    u_char                      key[NGX_S3JOBS_SHA256_LEN];
+    ngx_http_s3jobs_source_t   *source;
+
+    ngx_s3jobs_error_t          error;            /* status 0: none */
+    ngx_str_t                   request_id;       /* AWS's */
+    ngx_str_t                   retry_after;
+    ngx_uint_t                  jobs;
+    ngx_http_s3jobs_filter_t   *filter;
+
+    unsigned                    ready:1;          /* the strings are set */
+    unsigned                    listed:1;         /* jobs is valid */
+} ngx_http_s3jobs_ctx_t;
+
+
+ngx_int_t ngx_http_s3jobs_add_variables(ngx_conf_t *cf);
+ngx_int_t ngx_http_s3jobs_handler(ngx_http_request_t *r);
+ngx_int_t ngx_http_s3jobs_filter_init(ngx_conf_t *cf);
+
+/* the request's context, made if need be, NULL if there is no memory */
+ngx_http_s3jobs_ctx_t *ngx_http_s3jobs_create_ctx(ngx_http_request_t *r);
+
+/*
+ * The context, or the parent's for the clone that refreshes a cached answer,
+ * which is made in the middle of the phases; NULL if there is none.
+ */
+ngx_http_s3jobs_ctx_t *ngx_http_s3jobs_get_ctx(ngx_http_request_t *r);
+
+/* whether the client gets JSON */
+ngx_uint_t ngx_http_s3jobs_json(ngx_http_request_t *r);
+
+
+extern ngx_module_t  ngx_http_s3jobs_module;
+
+
+#endif /* _NGX_HTTP_S3JOBS_MODULE_H_INCLUDED_ */

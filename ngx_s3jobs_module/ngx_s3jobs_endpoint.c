@@ -1,0 +1,294 @@
+
+/*
+ * Copyright (C) the ngx_s3jobs_module authors
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <arpa/inet.h>
+#include "ngx_s3jobs_endpoint.h"
+
+
+#define NGX_S3JOBS_HOST_MAX   253
+#define NGX_S3JOBS_LABEL_MAX  63
+
+
+typedef struct {
+    ngx_str_t    prefix;
+    ngx_str_t    suffix;
+    ngx_uint_t   fips;
+} ngx_s3jobs_partition_t;
+
+
+static ngx_s3jobs_partition_t *ngx_s3jobs_partition(ngx_str_t *region);
+static ngx_uint_t ngx_s3jobs_name_valid(u_char *p, u_char *last);
+static ngx_uint_t ngx_s3jobs_port_valid(u_char *p, u_char *last);
+static ngx_uint_t ngx_s3jobs_address_valid(int family, u_char *p,
+    u_char *last);
+
+
+/* the first match counts, the last one matches all */
+
+static ngx_s3jobs_partition_t  ngx_s3jobs_partitions[] = {
+    { ngx_string("cn-"),      ngx_string("amazonaws.com.cn"), 0 },
+    { ngx_string("us-iso-"),  ngx_string("c2s.ic.gov"),       1 },
+    { ngx_string("us-isob-"), ngx_string("sc2s.sgov.gov"),    1 },
+    { ngx_string("eu-isoe-"), ngx_string("cloud.adc-e.uk"),   1 },
+    { ngx_string("us-isof-"), ngx_string("csp.hci.ic.gov"),   1 },
+    { ngx_string("eusc-de-"), ngx_string("amazonaws.eu"),     1 },
+    { ngx_string(""),         ngx_string("amazonaws.com"),    1 }
+};
+
+
+ngx_uint_t
+ngx_s3jobs_account_valid(ngx_str_t *account)
+{
+    size_t  i;
+
+    if (account->len != NGX_S3JOBS_ACCOUNT_LEN) {
+        return 0;
+    }
+
+    for (i = 0; i < account->len; i++) {
+        if (account->data[i] < '0' || account->data[i] > '9') {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
+ngx_uint_t
+ngx_s3jobs_region_valid(ngx_str_t *region)
+{
+    u_char       c;
+    size_t       i;
+    ngx_uint_t   words, letters, digits;
+
+    if (region->len > NGX_S3JOBS_REGION_MAX) {
+        return 0;
+    }
+
+    words = 1;
+    digits = 0;
+    letters = 0;
+
+    for (i = 0; i < region->len; i++) {
+        c = region->data[i];
+
+        if (c >= 'a' && c <= 'z') {
+            letters++;
+
+        } else if (c >= '0' && c <= '9') {
+            digits++;
+
+        } else if (c == '-' && letters + digits != 0
+                   && (words != 1 || digits == 0))
+        {
+            words++;
+            digits = 0;
+            letters = 0;
+
+        } else {
+            return 0;
+        }
+    }
+
+    return words >= 3 && digits != 0 && letters == 0;
+}
+
+
+ngx_str_t *
+ngx_s3jobs_region_suffix(ngx_str_t *region)
+{
+    return &ngx_s3jobs_partition(region)->suffix;
+}
+
+
+ngx_uint_t
+ngx_s3jobs_region_fips(ngx_str_t *region)
+{
+    return ngx_s3jobs_partition(region)->fips;
+}
+
+
+static ngx_s3jobs_partition_t *
+ngx_s3jobs_partition(ngx_str_t *region)
+{
+    ngx_s3jobs_partition_t  *part;
+
+    for (part = ngx_s3jobs_partitions; part->prefix.len; part++) {
+        if (region->len >= part->prefix.len
+            && ngx_memcmp(region->data, part->prefix.data, part->prefix.len)
+               == 0)
+        {
+            break;
+        }
+    }
+
+    return part;
+}
+
+
+u_char *
+ngx_s3jobs_endpoint_write(u_char *p, ngx_str_t *account, ngx_str_t *region,
+    ngx_uint_t flags)
+{
+    ngx_str_t  *suffix;
+
+    p = ngx_cpymem(p, account->data, account->len);
+    p = ngx_cpymem(p, ".s3-control", sizeof(".s3-control") - 1);
+
+    if (flags & NGX_S3JOBS_FIPS) {
+        p = ngx_cpymem(p, "-fips", sizeof("-fips") - 1);
+    }
+
+    if (flags & NGX_S3JOBS_DUALSTACK) {
+        p = ngx_cpymem(p, ".dualstack", sizeof(".dualstack") - 1);
+    }
+
+    *p++ = '.';
+    p = ngx_cpymem(p, region->data, region->len);
+    *p++ = '.';
+
+    suffix = ngx_s3jobs_region_suffix(region);
+
+    return ngx_cpymem(p, suffix->data, suffix->len);
+}
+
+
+ngx_uint_t
+ngx_s3jobs_host_valid(ngx_str_t *host)
+{
+    u_char  *p, *last, *end;
+
+    if (host->len == 0) {
+        return 0;
+    }
+
+    p = host->data;
+    last = p + host->len;
+
+    if (*p == '[') {
+        end = ngx_strlchr(p, last, ']');
+
+        if (end == NULL || !ngx_s3jobs_address_valid(AF_INET6, p + 1, end)) {
+            return 0;
+        }
+
+        end++;
+
+    } else {
+        end = ngx_strlchr(p, last, ':');
+
+        if (end == NULL) {
+            end = last;
+        }
+
+        if (!ngx_s3jobs_name_valid(p, end)) {
+            return 0;
+        }
+    }
+
+    if (end == last) {
+        return 1;
+    }
+
+    return *end == ':' && ngx_s3jobs_port_valid(end + 1, last);
+}
+
+
+static ngx_uint_t
+ngx_s3jobs_name_valid(u_char *p, u_char *last)
+{
+    u_char      *start, *label;
+    ngx_uint_t   digits;
+
+    if (last - p > NGX_S3JOBS_HOST_MAX) {
+        return 0;
+    }
+
+    start = p;
+
+    for ( ;; ) {
+        digits = 1;
+
+        for (label = p; p < last && *p != '.'; p++) {
+
+            if (*p >= '0' && *p <= '9') {
+                continue;
+            }
+
+            if ((*p < 'a' || *p > 'z') && (*p < 'A' || *p > 'Z')
+                && *p != '-' && *p != '_')
+            {
+                return 0;
+            }
+
+            digits = 0;
+        }
+
+        if (p == label || p - label > NGX_S3JOBS_LABEL_MAX
+            || *label == '-' || p[-1] == '-')
+        {
+            return 0;
+        }
+
+        if (p == last) {
+            break;
+        }
+
+        p++;
+    }
+
+    /* no top-level domain is a number: what ends in one is an address */
+
+    return !digits || ngx_s3jobs_address_valid(AF_INET, start, last);
+}
+
+
+static ngx_uint_t
+ngx_s3jobs_port_valid(u_char *p, u_char *last)
+{
+    ngx_uint_t  port;
+
+    if (p == last || *p == '0') {
+        return 0;
+    }
+
+    for (port = 0; p < last; p++) {
+        if (*p < '0' || *p > '9') {
+            return 0;
+        }
+
+        port = port * 10 + (*p - '0');
+
+        if (port > 65535) {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
+static ngx_uint_t
+ngx_s3jobs_address_valid(int family, u_char *p, u_char *last)
+{
+    char             text[INET6_ADDRSTRLEN];
+    struct in6_addr  addr;
+
+    /* no address is longer; a NUL would end the text early */
+
+    if ((size_t) (last - p) >= sizeof(text)
+        || ngx_strlchr(p, last, '\0') != NULL)
+    {
+        return 0;
+    }
+
+    *ngx_cpymem(text, p, last - p) = '\0';
+
+    return inet_pton(family, text, &addr) == 1;
+}

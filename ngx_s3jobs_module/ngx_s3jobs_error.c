@@ -1,0 +1,307 @@
+
+/*
+ * Copyright (C) the ngx_s3jobs_module authors
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include "ngx_s3jobs_error.h"
+#include "ngx_s3jobs_json.h"
+
+
+typedef struct {
+    ngx_uint_t     status;
+    ngx_str_t      title;
+    ngx_str_t      code;
+} ngx_s3jobs_error_phrase_t;
+
+
+typedef struct {
+    size_t         size;
+    u_char         buf[256];
+} ngx_s3jobs_error_count_t;
+
+
+typedef void (*ngx_s3jobs_error_render_pt)(ngx_s3jobs_out_t *out,
+    ngx_s3jobs_error_t *e);
+
+
+static ngx_s3jobs_error_phrase_t *ngx_s3jobs_error_phrase(ngx_uint_t status);
+static void ngx_s3jobs_error_render_json(ngx_s3jobs_out_t *out,
+    ngx_s3jobs_error_t *e);
+static void ngx_s3jobs_error_render_xml(ngx_s3jobs_out_t *out,
+    ngx_s3jobs_error_t *e);
+static size_t ngx_s3jobs_error_length(ngx_s3jobs_error_render_pt render,
+    ngx_s3jobs_error_t *e);
+static ngx_int_t ngx_s3jobs_error_count(ngx_s3jobs_out_t *out);
+static u_char *ngx_s3jobs_error_render(ngx_s3jobs_error_render_pt render,
+    u_char *p, ngx_s3jobs_error_t *e);
+static void ngx_s3jobs_error_xml_text(ngx_s3jobs_out_t *out, ngx_str_t *s);
+
+
+/* the buffer is as long as the document: writing cannot fail */
+
+#define ngx_s3jobs_error_put(out, s)                                         \
+    ngx_s3jobs_out_write(out, s, sizeof(s) - 1)
+
+
+#define ngx_s3jobs_phrase(status, title, code)                               \
+    { status, ngx_string(title), ngx_string(code) }
+
+
+static ngx_s3jobs_error_phrase_t  ngx_s3jobs_error_phrases[] = {
+
+    ngx_s3jobs_phrase(300, "Multiple Choices", "MultipleChoices"),
+    ngx_s3jobs_phrase(301, "Moved Permanently", "MovedPermanently"),
+    ngx_s3jobs_phrase(302, "Found", "Found"),
+    ngx_s3jobs_phrase(303, "See Other", "SeeOther"),
+    ngx_s3jobs_phrase(304, "Not Modified", "NotModified"),
+    ngx_s3jobs_phrase(305, "Use Proxy", "UseProxy"),
+    ngx_s3jobs_phrase(307, "Temporary Redirect", "TemporaryRedirect"),
+    ngx_s3jobs_phrase(308, "Permanent Redirect", "PermanentRedirect"),
+
+    ngx_s3jobs_phrase(400, "Bad Request", "BadRequest"),
+    ngx_s3jobs_phrase(401, "Unauthorized", "Unauthorized"),
+    ngx_s3jobs_phrase(402, "Payment Required", "PaymentRequired"),
+    ngx_s3jobs_phrase(403, "Forbidden", "Forbidden"),
+    ngx_s3jobs_phrase(404, "Not Found", "NotFound"),
+    ngx_s3jobs_phrase(405, "Method Not Allowed", "MethodNotAllowed"),
+    ngx_s3jobs_phrase(406, "Not Acceptable", "NotAcceptable"),
+    ngx_s3jobs_phrase(407, "Proxy Authentication Required",
+                      "ProxyAuthenticationRequired"),
+    ngx_s3jobs_phrase(408, "Request Timeout", "RequestTimeout"),
+    ngx_s3jobs_phrase(409, "Conflict", "Conflict"),
+    ngx_s3jobs_phrase(410, "Gone", "Gone"),
+    ngx_s3jobs_phrase(411, "Length Required", "LengthRequired"),
+    ngx_s3jobs_phrase(412, "Precondition Failed", "PreconditionFailed"),
+    ngx_s3jobs_phrase(413, "Content Too Large", "ContentTooLarge"),
+    ngx_s3jobs_phrase(414, "URI Too Long", "URITooLong"),
+    ngx_s3jobs_phrase(415, "Unsupported Media Type", "UnsupportedMediaType"),
+    ngx_s3jobs_phrase(416, "Range Not Satisfiable", "RangeNotSatisfiable"),
+    ngx_s3jobs_phrase(417, "Expectation Failed", "ExpectationFailed"),
+    ngx_s3jobs_phrase(421, "Misdirected Request", "MisdirectedRequest"),
+    ngx_s3jobs_phrase(422, "Unprocessable Content", "UnprocessableContent"),
+    ngx_s3jobs_phrase(426, "Upgrade Required", "UpgradeRequired"),
+    ngx_s3jobs_phrase(428, "Precondition Required", "PreconditionRequired"),
+    ngx_s3jobs_phrase(429, "Too Many Requests", "TooManyRequests"),
+    ngx_s3jobs_phrase(431, "Request Header Fields Too Large",
+                      "RequestHeaderFieldsTooLarge"),
+
+    ngx_s3jobs_phrase(500, "Internal Server Error", "InternalServerError"),
+    ngx_s3jobs_phrase(501, "Not Implemented", "NotImplemented"),
+    ngx_s3jobs_phrase(502, "Bad Gateway", "BadGateway"),
+    ngx_s3jobs_phrase(503, "Service Unavailable", "ServiceUnavailable"),
+    ngx_s3jobs_phrase(504, "Gateway Timeout", "GatewayTimeout"),
+    ngx_s3jobs_phrase(505, "HTTP Version Not Supported",
+                      "HTTPVersionNotSupported"),
+    ngx_s3jobs_phrase(511, "Network Authentication Required",
+                      "NetworkAuthenticationRequired"),
+
+    ngx_s3jobs_phrase(0, "Error", "Error")
+};
+
+
+ngx_str_t *
+ngx_s3jobs_error_code(ngx_uint_t status)
+{
+    return &ngx_s3jobs_error_phrase(status)->code;
+}
+
+
+ngx_str_t *
+ngx_s3jobs_error_title(ngx_uint_t status)
+{
+    return &ngx_s3jobs_error_phrase(status)->title;
+}
+
+
+static ngx_s3jobs_error_phrase_t *
+ngx_s3jobs_error_phrase(ngx_uint_t status)
+{
+    ngx_s3jobs_error_phrase_t  *ph;
+
+    for (ph = ngx_s3jobs_error_phrases; ph->status; ph++) {
+        if (ph->status == status) {
+            break;
+        }
+    }
+
+    return ph;
+}
+
+
+size_t
+ngx_s3jobs_error_json_length(ngx_s3jobs_error_t *e)
+{
+    return ngx_s3jobs_error_length(ngx_s3jobs_error_render_json, e);
+}
+
+
+u_char *
+ngx_s3jobs_error_json(u_char *p, ngx_s3jobs_error_t *e)
+{
+    return ngx_s3jobs_error_render(ngx_s3jobs_error_render_json, p, e);
+}
+
+
+size_t
+ngx_s3jobs_error_xml_length(ngx_s3jobs_error_t *e)
+{
+    return ngx_s3jobs_error_length(ngx_s3jobs_error_render_xml, e);
+}
+
+
+u_char *
+ngx_s3jobs_error_xml(u_char *p, ngx_s3jobs_error_t *e)
+{
+    return ngx_s3jobs_error_render(ngx_s3jobs_error_render_xml, p, e);
+}
+
+
+static void
+ngx_s3jobs_error_render_json(ngx_s3jobs_out_t *out, ngx_s3jobs_error_t *e)
+{
+    ngx_str_t  *title;
+    u_char      status[3];
+
+    title = ngx_s3jobs_error_title(e->status);
+
+    status[0] = (u_char) ('0' + e->status / 100 % 10);
+    status[1] = (u_char) ('0' + e->status / 10 % 10);
+    status[2] = (u_char) ('0' + e->status % 10);
+
+    ngx_s3jobs_error_put(out, "{\"type\":\"about:blank\",\"title\":\"");
+    ngx_s3jobs_json_escape(out, title->data, title->len);
+    ngx_s3jobs_error_put(out, "\",\"status\":");
+    ngx_s3jobs_out_write(out, status, 3);
+    ngx_s3jobs_error_put(out, ",\"detail\":\"");
+    ngx_s3jobs_json_escape(out, e->message.data, e->message.len);
+    ngx_s3jobs_error_put(out, "\",\"code\":\"");
+    ngx_s3jobs_json_escape(out, e->code.data, e->code.len);
+
+    if (e->request_id.len) {
+        ngx_s3jobs_error_put(out, "\",\"requestId\":\"");
+        ngx_s3jobs_json_escape(out, e->request_id.data, e->request_id.len);
+    }
+
+    ngx_s3jobs_error_put(out, "\"}");
+}
+
+
+static void
+ngx_s3jobs_error_render_xml(ngx_s3jobs_out_t *out, ngx_s3jobs_error_t *e)
+{
+    ngx_s3jobs_error_put(out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
+                              "<ErrorResponse><Error><Code>");
+    ngx_s3jobs_error_xml_text(out, &e->code);
+    ngx_s3jobs_error_put(out, "</Code><Message>");
+    ngx_s3jobs_error_xml_text(out, &e->message);
+    ngx_s3jobs_error_put(out, "</Message></Error>");
+
+    if (e->request_id.len) {
+        ngx_s3jobs_error_put(out, "<RequestId>");
+        ngx_s3jobs_error_xml_text(out, &e->request_id);
+        ngx_s3jobs_error_put(out, "</RequestId>");
+    }
+
+    ngx_s3jobs_error_put(out, "</ErrorResponse>");
+}
+
+
+static size_t
+ngx_s3jobs_error_length(ngx_s3jobs_error_render_pt render,
+    ngx_s3jobs_error_t *e)
+{
+    ngx_s3jobs_out_t          out;
+    ngx_s3jobs_error_count_t  c;
+
+    c.size = 0;
+
+    out.pos = c.buf;
+    out.end = c.buf + sizeof(c.buf);
+    out.more = ngx_s3jobs_error_count;
+    out.data = &c;
+
+    render(&out, e);
+
+    return c.size + (out.pos - c.buf);
+}
+
+
+static ngx_int_t
+ngx_s3jobs_error_count(ngx_s3jobs_out_t *out)
+{
+    ngx_s3jobs_error_count_t *c = out->data;
+
+    c->size += sizeof(c->buf);
+    out->pos = c->buf;
+
+    return NGX_OK;
+}
+
+
+static u_char *
+ngx_s3jobs_error_render(ngx_s3jobs_error_render_pt render, u_char *p,
+    ngx_s3jobs_error_t *e)
+{
+    ngx_s3jobs_out_t  out;
+
+    out.pos = p;
+    out.end = p + ngx_s3jobs_error_length(render, e);
+    out.more = NULL;
+    out.data = NULL;
+
+    render(&out, e);
+
+    return out.pos;
+}
+
+
+static void
+ngx_s3jobs_error_xml_text(ngx_s3jobs_out_t *out, ngx_str_t *s)
+{
+    u_char     *p, *last;
+    ngx_int_t   n;
+
+    last = s->data + s->len;
+
+    for (p = s->data; p < last; p += (n > 0) ? n : 1) {
+
+        n = ngx_s3jobs_utf8_length(p, last);
+
+        switch (*p) {
+
+        case '&':
+            ngx_s3jobs_error_put(out, "&amp;");
+            continue;
+
+        case '<':
+            ngx_s3jobs_error_put(out, "&lt;");
+            continue;
+
+        case '>':
+            ngx_s3jobs_error_put(out, "&gt;");
+            continue;
+
+        case '\r':
+            ngx_s3jobs_error_put(out, "&#13;");
+            continue;
+
+        default:
+            break;
+        }
+
+        /* XML 1.0, production 2: no controls, U+FFFE, U+FFFF */
+
+        if (n <= 0
+            || (*p < 0x20 && *p != '\t' && *p != '\n')
+            || (n == 3 && p[0] == 0xef && p[1] == 0xbf && p[2] >= 0xbe))
+        {
+            ngx_s3jobs_error_put(out, "\xef\xbf\xbd");
+            continue;
+        }
+
+        ngx_s3jobs_out_write(out, p, n);
+    }
+}

@@ -1,0 +1,525 @@
+
+/*
+ * Copyright (C) the ngx_s3jobs_module authors
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <libxml/parser.h>
+#include <libxml/xmlerror.h>
+#include "ngx_s3jobs_json.h"
+#include "ngx_s3jobs_sax.h"
+
+
+#ifndef LIBXML_SAX1_ENABLED
+#error libxml2 was built without its SAX1 interface
+#endif
+
+
+/* libxml2's heap grows with the pieces that it gets */
+#define NGX_S3JOBS_SAX_BLOCK   4096
+
+/* a power of two; AWS documents have some twenty different names */
+#define NGX_S3JOBS_SAX_NAMES   64
+
+
+typedef struct {
+    const xmlChar                   *name;
+    const u_char                    *local;
+    size_t                           len;
+} ngx_s3jobs_sax_name_t;
+
+
+struct ngx_s3jobs_sax_s {
+    xmlParserCtxtPtr                 ctxt;
+    const ngx_s3jobs_sax_handler_t  *handler;
+    void                            *data;
+    const char                      *reason;
+    ngx_uint_t                       depth;
+    size_t                           len;
+
+    unsigned                         started:1;
+    unsigned                         finished:1;
+    unsigned                         root:1;
+
+    ngx_s3jobs_sax_name_t            names[NGX_S3JOBS_SAX_NAMES];
+    char                             error[128];
+    u_char                           block[NGX_S3JOBS_SAX_BLOCK];
+};
+
+
+static void ngx_s3jobs_sax_silent(void *data, const char *fmt, ...);
+static ngx_int_t ngx_s3jobs_sax_parse(ngx_s3jobs_sax_t *sax);
+static ngx_int_t ngx_s3jobs_sax_prolog(ngx_s3jobs_sax_t *sax);
+static ngx_int_t ngx_s3jobs_sax_encoding(ngx_s3jobs_sax_t *sax);
+static ngx_int_t ngx_s3jobs_sax_utf8(ngx_s3jobs_sax_t *sax, size_t *len);
+static ngx_int_t ngx_s3jobs_sax_malformed(ngx_s3jobs_sax_t *sax);
+static void ngx_s3jobs_sax_doctype(void *data, const xmlChar *name,
+    const xmlChar *public_id, const xmlChar *system_id);
+static void ngx_s3jobs_sax_start(void *data, const xmlChar *name,
+    const xmlChar **attrs);
+static void ngx_s3jobs_sax_text(void *data, const xmlChar *text, int len);
+static void ngx_s3jobs_sax_end(void *data, const xmlChar *name);
+static void ngx_s3jobs_sax_stop(ngx_s3jobs_sax_t *sax, const char *reason);
+static ngx_s3jobs_sax_name_t *ngx_s3jobs_sax_name(ngx_s3jobs_sax_t *sax,
+    const xmlChar *name);
+
+
+void
+ngx_s3jobs_sax_init(void)
+{
+    xmlInitParser();
+    xmlSetGenericErrorFunc(NULL, ngx_s3jobs_sax_silent);
+}
+
+
+void
+ngx_s3jobs_sax_cleanup(void)
+{
+    xmlCleanupParser();
+}
+
+
+static void
+ngx_s3jobs_sax_silent(void *data, const char *fmt, ...)
+{
+}
+
+
+ngx_s3jobs_sax_t *
+ngx_s3jobs_sax_create(const ngx_s3jobs_sax_handler_t *handler, void *data)
+{
+    xmlSAXHandler      h;
+    ngx_s3jobs_sax_t  *sax;
+
+    sax = calloc(1, sizeof(ngx_s3jobs_sax_t));
+    if (sax == NULL) {
+        return NULL;
+    }
+
+    sax->handler = handler;
+    sax->data = data;
+
+    ngx_memzero(&h, sizeof(xmlSAXHandler));
+
+    /* not XML_SAX2_MAGIC: SAX1 takes a tenth less */
+
+    h.initialized = 1;
+    h.internalSubset = ngx_s3jobs_sax_doctype;
+    h.startElement = ngx_s3jobs_sax_start;
+    h.endElement = ngx_s3jobs_sax_end;
+    h.characters = ngx_s3jobs_sax_text;
+    h.ignorableWhitespace = ngx_s3jobs_sax_text;
+    h.cdataBlock = ngx_s3jobs_sax_text;
+
+    sax->ctxt = xmlCreatePushParserCtxt(&h, sax, NULL, 0, NULL);
+
+    if (sax->ctxt == NULL) {
+        free(sax);
+        return NULL;
+    }
+
+    /* a declared encoding could make iconv load a file */
+
+    xmlCtxtUseOptions(sax->ctxt, XML_PARSE_NONET|XML_PARSE_IGNORE_ENC);
+    xmlDictSetLimit(sax->ctxt->dict, NGX_S3JOBS_SAX_NAMES_MAX);
+
+    return sax;
+}
+
+
+void
+ngx_s3jobs_sax_destroy(ngx_s3jobs_sax_t *sax)
+{
+    if (sax == NULL) {
+        return;
+    }
+
+    xmlFreeParserCtxt(sax->ctxt);
+    free(sax);
+}
+
+
+ngx_int_t
+ngx_s3jobs_sax_feed(ngx_s3jobs_sax_t *sax, const u_char *p, size_t len)
+{
+    size_t  n;
+
+    while (len && sax->reason == NULL) {
+
+        n = ngx_min(len, NGX_S3JOBS_SAX_BLOCK - sax->len);
+
+        ngx_memcpy(sax->block + sax->len, p, n);
+        sax->len += n;
+        p += n;
+        len -= n;
+
+        if (sax->len == NGX_S3JOBS_SAX_BLOCK) {
+            (void) ngx_s3jobs_sax_parse(sax);
+        }
+    }
+
+    return (sax->reason == NULL) ? NGX_OK : NGX_ERROR;
+}
+
+
+ngx_int_t
+ngx_s3jobs_sax_finish(ngx_s3jobs_sax_t *sax)
+{
+    if (sax->reason == NULL && !sax->finished) {
+        sax->finished = 1;
+
+        if (ngx_s3jobs_sax_parse(sax) == NGX_OK
+            && (!sax->root || sax->depth != 0))
+        {
+            (void) ngx_s3jobs_sax_refuse(sax, "document cut short");
+        }
+    }
+
+    return (sax->reason == NULL) ? NGX_OK : NGX_ERROR;
+}
+
+
+const char *
+ngx_s3jobs_sax_error(ngx_s3jobs_sax_t *sax)
+{
+    return sax->reason;
+}
+
+
+ngx_int_t
+ngx_s3jobs_sax_refuse(ngx_s3jobs_sax_t *sax, const char *reason)
+{
+    if (sax->reason == NULL) {
+        sax->reason = reason;
+    }
+
+    return NGX_ERROR;
+}
+
+
+static ngx_int_t
+ngx_s3jobs_sax_parse(ngx_s3jobs_sax_t *sax)
+{
+    int                rc;
+    size_t             len = 0;
+    xmlParserInputPtr  input;
+
+    if (!sax->started) {
+        sax->started = 1;
+
+        if (ngx_s3jobs_sax_prolog(sax) != NGX_OK) {
+            return NGX_ERROR;
+        }
+    }
+
+    if (ngx_s3jobs_sax_utf8(sax, &len) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    rc = xmlParseChunk(sax->ctxt, (char *) sax->block, (int) len,
+                       sax->finished);
+
+    if (sax->reason) {
+        return NGX_ERROR;
+    }
+
+    if (rc != XML_ERR_OK || !sax->ctxt->wellFormed) {
+        return ngx_s3jobs_sax_malformed(sax);
+    }
+
+    input = sax->ctxt->input;
+
+    if (input->end - input->cur > NGX_S3JOBS_SAX_MARKUP_MAX) {
+        return ngx_s3jobs_sax_refuse(sax, "too long a tag or comment");
+    }
+
+    sax->len -= len;
+    ngx_memmove(sax->block, sax->block + len, sax->len);
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_s3jobs_sax_prolog(ngx_s3jobs_sax_t *sax)
+{
+    u_char  c;
+
+    if (sax->len >= 3 && ngx_memcmp(sax->block, "\xef\xbb\xbf", 3) == 0) {
+        sax->len -= 3;
+        ngx_memmove(sax->block, sax->block + 3, sax->len);
+    }
+
+    if (sax->len == 0) {
+        return ngx_s3jobs_sax_refuse(sax, "document is empty");
+    }
+
+    c = sax->block[0];
+
+    if (c != '<' && c != ' ' && c != '\t' && c != '\r' && c != '\n') {
+        return ngx_s3jobs_sax_refuse(sax, "not an XML document");
+    }
+
+    return ngx_s3jobs_sax_encoding(sax);
+}
+
+
+/*
+ * Whether the XML declaration names another encoding than ours; whether it
+ * is well-formed is for libxml2 to say.
+ */
+
+static ngx_int_t
+ngx_s3jobs_sax_encoding(ngx_s3jobs_sax_t *sax)
+{
+    size_t                  len;
+    u_char                 *p, *end, *last, *value, quote;
+    ngx_uint_t              i;
+
+    static const ngx_str_t  names[] = {
+        ngx_string("utf-8"),
+        ngx_string("us-ascii"),
+        ngx_null_string
+    };
+
+    p = sax->block;
+    last = p + sax->len;
+
+    if (sax->len < 6 || ngx_memcmp(p, "<?xml", 5) != 0 || p[5] > ' ') {
+        return NGX_OK;
+    }
+
+    p += 6;
+
+    for (end = p; end < last && *end != '?'; end++) { /* void */ }
+
+    if (end == last) {
+        return ngx_s3jobs_sax_refuse(sax, "no end of the XML declaration");
+    }
+
+    while (end - p >= 8 && ngx_memcmp(p, "encoding", 8) != 0) {
+        p++;
+    }
+
+    if (end - p < 8) {
+        return NGX_OK;
+    }
+
+    while (p < end && *p != '"' && *p != '\'') {
+        p++;
+    }
+
+    if (p == end) {
+        return ngx_s3jobs_sax_refuse(sax, "no encoding in quotes");
+    }
+
+    quote = *p++;
+    value = p;
+
+    while (p < end && *p != quote) {
+        *p = ngx_tolower(*p);
+        p++;
+    }
+
+    len = p - value;
+
+    for (i = 0; names[i].len; i++) {
+        if (names[i].len == len
+            && ngx_memcmp(names[i].data, value, len) == 0)
+        {
+            return NGX_OK;
+        }
+    }
+
+    return ngx_s3jobs_sax_refuse(sax, "encoding is not UTF-8");
+}
+
+
+/*
+ * How much of the block is UTF-8; at most the last character is left over.
+ * Without this check libxml2 guesses at encodings, and takes NUL for the end
+ * of its buffer.
+ */
+
+static ngx_int_t
+ngx_s3jobs_sax_utf8(ngx_s3jobs_sax_t *sax, size_t *len)
+{
+    u_char     *p, *last;
+    uint64_t    v[4];
+    ngx_int_t   n;
+
+    p = sax->block;
+    last = p + sax->len;
+
+    while (p < last) {
+
+        while (last - p >= 32) {
+            ngx_memcpy(v, p, 32);
+
+            /* a byte of zero borrows into its high bit */
+
+            if (((v[0] | (v[0] - 0x0101010101010101ULL)
+                  | v[1] | (v[1] - 0x0101010101010101ULL)
+                  | v[2] | (v[2] - 0x0101010101010101ULL)
+                  | v[3] | (v[3] - 0x0101010101010101ULL))
+                 & 0x8080808080808080ULL))
+            {
+                break;
+            }
+
+            p += 32;
+        }
+
+        if (p == last) {
+            break;
+        }
+
+        n = (*p == '\0') ? 0 : ngx_s3jobs_utf8_length(p, last);
+
+        if (n == NGX_AGAIN && !sax->finished) {
+            break;
+        }
+
+        if (n <= 0) {
+            return ngx_s3jobs_sax_refuse(sax, "not UTF-8");
+        }
+
+        p += n;
+    }
+
+    *len = p - sax->block;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_s3jobs_sax_malformed(ngx_s3jobs_sax_t *sax)
+{
+    char               *p, *last;
+    const char         *message;
+    const xmlError     *err;
+
+    err = xmlCtxtGetLastError(sax->ctxt);
+    message = (err && err->message) ? err->message : "XML is not well-formed";
+
+    p = sax->error;
+    last = p + sizeof(sax->error) - 1;
+
+    while (p < last && *message && *message != '\n') {
+        *p++ = (*message >= ' ' && *message < 0x7f) ? *message : '?';
+        message++;
+    }
+
+    return ngx_s3jobs_sax_refuse(sax, sax->error);
+}
+
+
+static void
+ngx_s3jobs_sax_doctype(void *data, const xmlChar *name,
+    const xmlChar *public_id, const xmlChar *system_id)
+{
+    ngx_s3jobs_sax_t *sax = data;
+
+    ngx_s3jobs_sax_stop(sax, "DOCTYPE is not allowed");
+}
+
+
+static void
+ngx_s3jobs_sax_start(void *data, const xmlChar *name, const xmlChar **attrs)
+{
+    ngx_s3jobs_sax_t *sax = data;
+
+    ngx_s3jobs_sax_name_t  *n;
+
+    if (sax->reason) {
+        return;
+    }
+
+    sax->root = 1;
+
+    n = ngx_s3jobs_sax_name(sax, name);
+
+    if (n->len == 0 || n->len > NGX_S3JOBS_SAX_NAME_MAX) {
+        ngx_s3jobs_sax_stop(sax, "bad element name");
+        return;
+    }
+
+    if (++sax->depth > NGX_S3JOBS_SAX_DEPTH_MAX) {
+        ngx_s3jobs_sax_stop(sax, "elements nested too deeply");
+        return;
+    }
+
+    if (sax->handler->start(sax->data, n->local, n->len) != NGX_OK) {
+        ngx_s3jobs_sax_stop(sax, "refused");
+    }
+}
+
+
+static void
+ngx_s3jobs_sax_text(void *data, const xmlChar *text, int len)
+{
+    ngx_s3jobs_sax_t *sax = data;
+
+    if (sax->reason) {
+        return;
+    }
+
+    if (sax->handler->text(sax->data, text, len) != NGX_OK) {
+        ngx_s3jobs_sax_stop(sax, "refused");
+    }
+}
+
+
+static void
+ngx_s3jobs_sax_end(void *data, const xmlChar *name)
+{
+    ngx_s3jobs_sax_t *sax = data;
+
+    if (sax->reason) {
+        return;
+    }
+
+    sax->depth--;
+
+    if (sax->handler->end(sax->data) != NGX_OK) {
+        ngx_s3jobs_sax_stop(sax, "refused");
+    }
+}
+
+
+/* libxml2 goes on calling for what it has read, and finds nothing wrong */
+
+static void
+ngx_s3jobs_sax_stop(ngx_s3jobs_sax_t *sax, const char *reason)
+{
+    (void) ngx_s3jobs_sax_refuse(sax, reason);
+
+    xmlStopParser(sax->ctxt);
+}
+
+
+/* libxml2 has each name once, so that its address will do to find it */
+
+static ngx_s3jobs_sax_name_t *
+ngx_s3jobs_sax_name(ngx_s3jobs_sax_t *sax, const xmlChar *name)
+{
+    const char             *colon;
+    ngx_s3jobs_sax_name_t  *n;
+
+    n = &sax->names[((uintptr_t) name >> 2) & (NGX_S3JOBS_SAX_NAMES - 1)];
+
+    if (n->name == name) {
+        return n;
+    }
+
+    colon = strrchr((char *) name, ':');
+
+    n->name = name;
+    n->local = colon ? (u_char *) colon + 1 : name;
+    n->len = ngx_strlen(n->local);
+
+    return n;
+}

@@ -1,0 +1,90 @@
+
+/*
+ * Copyright (C) the ngx_s3jobs_module authors
+ */
+
+
+#ifndef _NGX_S3JOBS_SIGV4_H_INCLUDED_
+#define _NGX_S3JOBS_SIGV4_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+
+
+/*
+ * AWS Signature Version 4
+ * (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html).
+ */
+
+
+#define NGX_S3JOBS_SHA256_LEN      32
+#define NGX_S3JOBS_SHA256_HEX_LEN  64
+
+/* YYYYMMDDThhmmssZ, the first eight bytes are the date of the scope */
+#define NGX_S3JOBS_DATE_LEN        16
+
+/* hex(sha256("")), the payload hash of every request without a body */
+#define NGX_S3JOBS_EMPTY_SHA256                                               \
+    "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+
+
+typedef struct {
+    ngx_str_t      method;
+    ngx_str_t      path;           /* as sent; neither normalised nor encoded */
+    ngx_str_t      query;          /* canonical, without "?" */
+    ngx_keyval_t  *headers;        /* names in lower case, sorted by name; */
+    ngx_uint_t     nheaders;       /* values without space around them */
+    ngx_str_t      payload_hash;   /* hex(sha256(body)) */
+    ngx_str_t      date;           /* NGX_S3JOBS_DATE_LEN bytes, UTC */
+    ngx_str_t      region;
+    ngx_str_t      service;
+} ngx_s3jobs_sigv4_t;
+
+
+/*
+ * Fetches the digest and allocates the one context that all later calls of
+ * the process reuse.  May be called again.  Returns NGX_OK or NGX_ERROR.
+ */
+ngx_int_t ngx_s3jobs_sigv4_init(void);
+
+
+/*
+ * Writes the NGX_S3JOBS_DATE_LEN bytes of a date, in UTC, to p; t is in
+ * seconds since the epoch, years 1970 to 9999.
+ */
+void ngx_s3jobs_sigv4_date(u_char *p, time_t t);
+
+
+/*
+ * Derives the signing key for the scope date/region/service from a secret
+ * access key of any length.  Only the first eight bytes of date are used.
+ * Returns NGX_OK, or NGX_ERROR if the digest failed.
+ */
+ngx_int_t ngx_s3jobs_sigv4_key(u_char key[NGX_S3JOBS_SHA256_LEN],
+    ngx_str_t *secret, ngx_str_t *date, ngx_str_t *region,
+    ngx_str_t *service);
+
+
+/*
+ * The value of the Authorization header: its length in bytes, which depends
+ * on no secret; and the text itself written to p with the given signing key.
+ * No memory is allocated.
+ *
+ * ngx_s3jobs_sigv4_sign() returns the end of the text.  Should the digest
+ * fail, which it does not after a successful init, it returns NULL, and the
+ * text written has the right length and a signature of zeros.
+ */
+size_t ngx_s3jobs_sigv4_length(ngx_s3jobs_sigv4_t *s, ngx_str_t *key_id);
+u_char *ngx_s3jobs_sigv4_sign(u_char *p, ngx_s3jobs_sigv4_t *s,
+    ngx_str_t *key_id, u_char key[NGX_S3JOBS_SHA256_LEN]);
+
+
+/*
+ * Writes the NGX_S3JOBS_SHA256_HEX_LEN bytes of hex(sha256(data)) to p.
+ * Returns NGX_OK or NGX_ERROR.
+ */
+ngx_int_t ngx_s3jobs_sha256_hex(u_char *p, ngx_str_t *data);
+
+
+#endif /* _NGX_S3JOBS_SIGV4_H_INCLUDED_ */

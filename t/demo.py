@@ -1,0 +1,152 @@
+#!/usr/bin/python3
+"""make demo: a private nginx with the module in front of the stand-in, or of
+the real S3 Control; one listing through it, page by page."""
+
+import argparse
+import contextlib
+import os
+import signal
+import socket
+import sys
+import urllib.parse
+import xml.etree.ElementTree as ElementTree
+
+from botocore.session import Session
+
+from nginx import ROOT, Nginx, free_port
+from s3control import ACCOUNT, KEY, REGION, SECRET, S3Control
+
+PREFIX = ROOT / 'build/demo'
+PORT = 8080
+JOBS = 12
+PAGE = 5
+CA = '/etc/ssl/certs/ca-certificates.crt'
+COLUMNS = ('JobId', 'Status', 'Operation', 'Priority', 'CreationTime')
+
+
+def port():
+    with socket.socket() as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        with contextlib.suppress(OSError):
+            sock.bind(('127.0.0.1', PORT))
+            return PORT
+    other = free_port()
+    print(f'Port {PORT} is taken, so it is {other} this time.')
+    return other
+
+
+def jobs_and_token(document):
+    root = ElementTree.fromstring(document)
+    jobs, token = root.find('{*}Jobs'), root.findtext('{*}NextToken')
+    return [{field.tag.rpartition('}')[2]: field.text for field in job}
+            for job in jobs], token
+
+
+def fetch(gateway, size):
+    """All pages of this size: (jobs, number of pages)."""
+    jobs, pages, token = [], 0, ''
+    while token is not None:
+        query = {'maxResults': size}
+        if token:
+            query['nextToken'] = token
+        r = gateway.get('/jobs?' + urllib.parse.urlencode(query))
+        if r.status != 200 or not r.complete:
+            sys.exit(f'demo: no listing: {r}\n{gateway.log()}')
+        more, token = jobs_and_token(r.body)
+        jobs += more
+        pages += 1
+    return jobs, pages
+
+
+def show(jobs):
+    rows = [COLUMNS, *([job.get(c, '-') for c in COLUMNS] for job in jobs)]
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    for row in rows:
+        print('  ' + '  '.join(map(str.ljust, row, widths)).rstrip())
+
+
+@contextlib.contextmanager
+def started(upstream, account, region, env, **options):
+    for name in 'error.log', 'access.log', 'stderr.log':
+        (PREFIX / name).unlink(missing_ok=True)
+    gateway = Nginx(PREFIX, upstream, port(), env, account=account,
+                    region=region, **options)
+    url = f'http://127.0.0.1:{gateway.port}/jobs'
+    print(f"""
+nginx listens on    {url}
+it signs for        account {account}, region {region}
+its configuration   {PREFIX}/nginx.conf
+
+Try                 curl '{url}?jobStatuses=Active&maxResults=2'
+""")
+    try:
+        yield gateway
+    finally:
+        gateway.stop()
+
+
+@contextlib.contextmanager
+def stand_in():
+    """Complete and verified?"""
+    with S3Control(jobs=JOBS) as s3, \
+            started(f'127.0.0.1:{s3.port}', ACCOUNT, REGION, {
+                'AWS_ACCESS_KEY_ID': KEY,
+                'AWS_SECRET_ACCESS_KEY': SECRET}) as gateway:
+        jobs, pages = fetch(gateway, PAGE)
+        show(jobs)
+        good = sum(r.verdict is None for r in s3.requests)
+        complete = [job['JobId'] for job in jobs] \
+            == [job['JobId'] for job in s3.jobs()]
+        print(f"""
+{len(jobs)} of {JOBS} jobs in {pages} pages, through nginx from a stand-in for\
+ S3 Control, which
+derived {good} of {pages} signatures anew with botocore and found them good.\
+""")
+        yield complete and good == pages == len(s3.requests)
+
+
+@contextlib.contextmanager
+def real(account, region):
+    env = {name: os.environ.get(name) for name in
+           ('AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY',
+            'AWS_SESSION_TOKEN')}
+    if not (env['AWS_ACCESS_KEY_ID'] and env['AWS_SECRET_ACCESS_KEY']):
+        sys.exit('demo: S3JOBS_ACCOUNT and S3JOBS_REGION are set, but not'
+                 ' AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY')
+    endpoint = Session().create_client('s3control', region).meta.endpoint_url
+    host = f'{account}.{urllib.parse.urlsplit(endpoint).hostname}'
+    with started(f'{host}:443', account, region, env,
+                 proxy_pass='https://s3control',
+                 http=f'proxy_ssl_trusted_certificate {CA};') as gateway:
+        jobs, pages = fetch(gateway, 1000)
+        show(jobs)
+        print(f"""
+{len(jobs)} jobs in {pages} pages, through nginx from {host},
+which accepted every signature.""")
+        yield True
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('--once', action='store_true',
+                        help='exit after the listing, 0 if it was complete'
+                             ' and its signatures were good')
+    args = parser.parse_args()
+    account, region = map(os.environ.get, ('S3JOBS_ACCOUNT', 'S3JOBS_REGION'))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+    try:
+        with real(account, region) if account and region else stand_in() \
+                as good:
+            if not args.once:
+                print('\nCtrl-C stops it.', flush=True)
+                signal.pause()
+    except KeyboardInterrupt:
+        sys.exit(0)
+    if not good:
+        sys.exit('demo: the listing was not complete, or a signature was not'
+                 ' good')
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,317 @@
+"""Starts, reloads, upgrades and stops a private nginx, by process id, in a
+prefix of its own.  The tests and the demo use it."""
+
+import contextlib
+import os
+import pathlib
+import random
+import re
+import signal
+import socket
+import subprocess
+import time
+
+from wire import Client, h2
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+BINARY = os.environ.get('TEST_NGINX_BINARY', '/usr/sbin/nginx')
+MODULE = os.environ.get('TEST_NGINX_MODULE',
+                        str(ROOT / 'build/ngx_http_s3jobs_module.so'))
+PARAMS = ROOT / 'conf-examples/s3jobs_params'
+
+CONFIGURATION = """\
+{load_module}
+{main}
+{user}
+worker_processes {workers};
+master_process {master_process};
+daemon {daemon};
+pid {prefix}/nginx.pid;
+error_log {prefix}/error.log {level};
+
+events {{
+    worker_connections 2048;
+    {events}
+}}
+
+http {{
+    log_format test '{log_format}';
+    access_log {prefix}/access.log test;
+
+    client_body_temp_path {prefix}/client_body_temp;
+    proxy_temp_path {prefix}/proxy_temp;
+    fastcgi_temp_path {prefix}/fastcgi_temp;
+    uwsgi_temp_path {prefix}/uwsgi_temp;
+    scgi_temp_path {prefix}/scgi_temp;
+
+    {http}
+
+    server {{
+        listen 127.0.0.1:{port};
+        {listen_h2}
+        {server}
+    }}
+}}
+"""
+
+# what http and server hold besides: a test overrides or empties any
+DEFAULTS = {
+    'main': '', 'events': '', 'http': '', 'server': '', 'location': '',
+    'user': 'root', 'workers': 1, 'master': True, 'daemon': False,
+    'level': 'info', 'module': MODULE, 'h2': False,
+    'log_format': '$remote_addr "$request" $status $body_bytes_sent',
+    'sources': 's3jobs_credentials_source ops env;',
+    'upstream': 'upstream s3control { server UPSTREAM; keepalive 8; }',
+    'path': '= /jobs',
+    'account': '123456789012', 'region': 'us-east-1', 'credentials': 'ops',
+    'params': f'include {PARAMS};', 'proxy_pass': 'http://s3control',
+}
+
+
+def free_port(first=10000, last=32000):
+    """A port that no outgoing connection takes by chance."""
+    while True:
+        port = random.randrange(first, last)
+        with socket.socket() as sock, contextlib.suppress(OSError):
+            sock.bind(('127.0.0.1', port))
+            return port
+
+
+def until(condition, timeout=10, what='condition'):
+    """What condition() returns, as soon as that is true."""
+    end = time.monotonic() + timeout
+    while not (result := condition()):
+        assert time.monotonic() < end, f'no {what} after {timeout} s'
+        time.sleep(0.01)
+    return result
+
+
+def location(options):
+    """The standard location; s3jobs_* that are None are left out."""
+    settings = ''.join(f's3jobs_{name} {options[name]};\n'
+                       for name in ('account', 'region', 'credentials')
+                       if options[name] is not None)
+    return (f'location {options["path"]} {{\ns3jobs on;\n{settings}'
+            f'{options["location"]}\n{options["params"]}\n'
+            f'proxy_pass {options["proxy_pass"]};\n}}')
+
+
+def configuration(prefix, port, h2_port, upstream, options):
+    """The text of nginx.conf.  Without a path there is no standard location
+    and nothing of the module: a plain nginx."""
+    unknown = options.keys() - DEFAULTS.keys()
+    assert not unknown, f'unknown options: {unknown}'
+    o = {**DEFAULTS, **options}
+    http, server = o['http'], o['server']
+    if o['path']:
+        servers = o['upstream'].replace('UPSTREAM', str(upstream))
+        http = f'{o["sources"]}\n{servers}\n{http}'
+        server = f'{server}\n{location(o)}'
+    return CONFIGURATION.format(**{
+        **o, 'prefix': prefix, 'port': port, 'http': http, 'server': server,
+        'load_module': o['module'] and f'load_module {o["module"]};',
+        'user': f'user {o["user"]};' if os.geteuid() == 0 else '',
+        'master_process': 'on' if o['master'] else 'off',
+        'daemon': 'on' if o['daemon'] else 'off',
+        'listen_h2': f'listen 127.0.0.1:{h2_port} http2;' if o['h2'] else ''})
+
+
+def environment(extra):
+    """Nothing of the developer's but the sanitizers' options."""
+    kept = {k: v for k, v in os.environ.items()
+            if k in ('ASAN_OPTIONS', 'UBSAN_OPTIONS', 'LSAN_OPTIONS')}
+    return {'PATH': '/usr/sbin:/usr/bin:/sbin:/bin', **kept,
+            **{k: v for k, v in extra.items() if v is not None}}
+
+
+def check(directory, text, env):
+    """nginx -t: (exit code, output)."""
+    directory.mkdir(parents=True, exist_ok=True)
+    conf = directory / 'nginx.conf'
+    conf.write_text(text)
+    done = subprocess.run([BINARY, '-t', '-p', directory, '-c', conf, '-e',
+                           'stderr'], env=environment(env), text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          timeout=60)
+    return done.returncode, done.stdout
+
+
+def processes():
+    """Of all that live: (pid, parent's pid, session, command line)."""
+    for stat in pathlib.Path('/proc').glob('[0-9]*/stat'):
+        with contextlib.suppress(OSError):
+            state, parent, _, session = \
+                stat.read_text().rpartition(')')[2].split()[:4]
+            if state != 'Z':
+                command = (stat.parent / 'cmdline').read_bytes()
+                yield (int(stat.parent.name), int(parent), int(session),
+                       command.replace(b'\0', b' ').decode().strip())
+
+
+def alive(*pids):
+    return {pid for pid, *_ in processes()} & {*pids}
+
+
+class Nginx:
+
+    def __init__(self, prefix, upstream=None, port=None, env={}, wrapper=(),
+                 conf=None, **options):
+        """upstream: host:port of the upstream s3control.  conf: the whole
+        text instead, or a function of this object that makes it."""
+        self.prefix = pathlib.Path(prefix)
+        self.port = port or free_port()
+        self.h2_port = free_port()
+        self.upstream, self.options, self.conf = upstream, options, conf
+        self.clients = []
+
+        self.prefix.mkdir(parents=True, exist_ok=True)
+        (self.prefix / 'nginx.pid').unlink(missing_ok=True)
+        self.configure()
+        with open(self.prefix / 'stderr.log', 'ab') as stderr:
+            self._process = subprocess.Popen(
+                [*wrapper, BINARY, '-p', self.prefix, '-c',
+                 self.prefix / 'nginx.conf', '-e', self.prefix / 'error.log'],
+                env=environment(env), stdin=subprocess.DEVNULL,
+                stdout=stderr, stderr=stderr, start_new_session=True)
+        self.master = self._process.pid
+        self._sessions = {self.master}
+        try:
+            until(self._ready, 60 if wrapper else 10, 'start of nginx')
+        except BaseException:
+            self.stop()
+            raise
+
+    def _ready(self):
+        assert self._process.poll() in (None, 0), \
+            f'nginx did not start:\n{self.log()}{self.stderr()}'
+        with contextlib.suppress(OSError, ValueError):
+            self.master = self._pid()
+            self._sessions.add(os.getsid(self.master))
+            socket.create_connection(('127.0.0.1', self.port), 1).close()
+            return len(self.workers()) == self._expected_workers()
+
+    def _pid(self):
+        return int((self.prefix / 'nginx.pid').read_text())
+
+    def _expected_workers(self):
+        counts = re.findall(r'^\s*worker_processes\s+(\d+)', self.text, re.M)
+        return int(counts[-1]) if counts else 1
+
+    def configure(self, conf=None, **changes):
+        """Writes nginx.conf anew."""
+        self.options.update(changes)
+        self.conf = conf or self.conf
+        self.text = self.conf(self) if callable(self.conf) else self.conf \
+            or configuration(self.prefix, self.port, self.h2_port,
+                             self.upstream, self.options)
+        (self.prefix / 'nginx.conf').write_text(self.text)
+
+    # processes
+
+    def workers(self, old=False):
+        """The pids of the workers that take requests; with old also those
+        that are shutting down."""
+        if not self.options.get('master', True):
+            return sorted(alive(self.master))
+        others = 'master process|cache (manager|loader)' \
+                 + ('' if old else '|shutting down')
+        return sorted(pid for pid, parent, _, command in processes()
+                      if parent == self.master
+                      and not re.search(others, command))
+
+    def signal(self, name, pid=None):
+        os.kill(pid or self.master, getattr(signal, 'SIG' + name))
+
+    def reload(self, conf=None, **changes):
+        """HUP, with another configuration if given; returns when the new
+        workers are up and the old ones are shutting down or gone."""
+        before = {*self.workers(old=True)}
+        self.configure(conf, **changes)
+        self.signal('HUP')
+        until(lambda: len({*self.workers()} - before)
+              == self._expected_workers() and not {*self.workers()} & before,
+              what='new workers')
+
+    def upgrade(self):
+        """To a new master by USR2, WINCH, QUIT; needs daemon=True, since
+        nginx takes USR2 only after its first parent is gone."""
+        old, workers = self.master, self.workers()
+        self.signal('USR2')
+        until(lambda: (self.prefix / 'nginx.pid.oldbin').exists(),
+              what='nginx.pid.oldbin')
+        until(self._new_master, what='new master')
+        self.signal('WINCH', old)
+        until(lambda: not alive(*workers), 30, 'end of the old workers')
+        self.signal('QUIT', old)
+        until(lambda: not alive(old), what='end of the old master')
+
+    def _new_master(self):
+        with contextlib.suppress(OSError, ValueError):
+            self.master = self._pid()
+            return len(self.workers()) == self._expected_workers()
+
+    def stop(self, timeout=10):
+        """QUIT, or after the timeout TERM and KILL; False if QUIT was not
+        enough."""
+        for client in self.clients:
+            client.close()
+        clean = True
+        for name, patience in ('QUIT', timeout), ('TERM', 5), ('KILL', 5):
+            ours = self._ours()
+            if not ours:
+                break
+            clean = name == 'QUIT'
+            for pid in ours if name == 'KILL' else ours & {self.master} \
+                    or ours:
+                with contextlib.suppress(ProcessLookupError):
+                    self.signal(name, pid)
+            with contextlib.suppress(AssertionError):
+                until(lambda: not self._ours(), patience)
+        self._process.wait(5)
+        return clean
+
+    def _ours(self):
+        """All that came of what was started: they share a session."""
+        self._process.poll()
+        return {pid for pid, _, session, _ in processes()
+                if session in self._sessions}
+
+    # what it wrote
+
+    def _file(self, name):
+        path = self.prefix / name
+        return path.read_text(errors='replace') if path.exists() else ''
+
+    def log(self):
+        return self._file('error.log')
+
+    def stderr(self):
+        return self._file('stderr.log')
+
+    def access(self):
+        return self._file('access.log').splitlines()
+
+    def wait_log(self, pattern, timeout=10, count=1):
+        """All matches in the error log, when there are count of them."""
+        def found():
+            matches = re.findall(pattern, self.log())
+            return matches if len(matches) >= count else None
+        return until(found, timeout, f'"{pattern}" in the error log')
+
+    # requests
+
+    def connect(self, **options):
+        """A client, closed when nginx is stopped."""
+        client = Client(self.port, **options)
+        self.clients.append(client)
+        return client
+
+    def get(self, target='/jobs', headers=(), method='GET', body=b'',
+            **options):
+        """One request on a connection of its own."""
+        with Client(self.port, **options) as client:
+            return client.request(target, headers, method, body)
+
+    def get_h2(self, target='/jobs', headers=(), method='GET'):
+        """The same over HTTP/2; needs h2=True."""
+        return h2(self.h2_port, target, headers, method)
