@@ -2,7 +2,8 @@
 # make demo       a signed listing through a private nginx, see README.md
 # make test       everything that has to hold
 #
-# make NGINX_SRC=dir [STATIC=1]    against an unpacked nginx source tree
+# make NGINX_SRC=dir [STATIC=1] [SANITIZE=address,undefined]
+#                 against an unpacked nginx source tree
 
 BUILD       = build
 MODULE      = $(BUILD)/ngx_http_s3jobs_module.so
@@ -10,6 +11,7 @@ SRC         = ngx_s3jobs_module
 
 NGINX_SRC   =
 STATIC      =
+SANITIZE    =
 CC          = cc
 PYTHON      = /usr/bin/python3
 
@@ -25,32 +27,44 @@ WARNINGS    = -Wall -Wextra -Wno-unused-parameter -Werror
 HARDENING   = -g -O2 -fstack-protector-strong -Wformat \
               -Werror=format-security -fPIC -D_FORTIFY_SOURCE=2
 
+ifneq ($(SANITIZE),)
+# a pool hides overruns from ASan: NGX_DEBUG_PALLOC makes it call malloc();
+# nginx itself copies no bytes from NULL, and stores words at any address
+SANITIZER   = -fsanitize=$(SANITIZE) \
+              -fno-sanitize=nonnull-attribute,alignment \
+              -fno-sanitize-recover=undefined
+HARDENING   = -g -O1 -fno-omit-frame-pointer -fPIC $(SANITIZER) \
+              -DNGX_DEBUG_PALLOC=1
+endif
+
 GLUE        = $(wildcard $(SRC)/ngx_http_s3jobs_*.c)
 PURE        = $(filter-out $(GLUE),$(wildcard $(SRC)/ngx_s3jobs_*.c))
 HEADERS     = $(wildcard $(SRC)/*.h)
 
-.PHONY: all deps deps-build demo test unit e2e lint clean FORCE
+.PHONY: all deps demo test unit e2e lint clean FORCE
 
 all: $(MODULE)
 
 include t/unit/unit.mk
+include t/fuzz/fuzz.mk
 
 
 # nginx's configure writes into the tree that it is run in, so it gets a copy
 
-$(TREE)/.copied: $(if $(NGINX_SRC),$(NGINX_SRC)/src/core/nginx.h)
+$(TREE)/.copied: $(BUILD)/settings
 	@test -d "$(or $(NGINX_SRC),$(DEBIAN_SRC))/src/core" || { \
 	    echo "make: no nginx sources in $(or $(NGINX_SRC),$(DEBIAN_SRC)):" \
 	         "run \"make deps\", or give NGINX_SRC=dir" >&2; exit 1; }
-	rm -rf $(TREE)
-	mkdir -p $(TREE)
-	cp -R "$(or $(NGINX_SRC),$(DEBIAN_SRC))"/. $(TREE)
-	rm -rf $(TREE)/objs $(TREE)/Makefile
-	touch $@
+	@rm -rf $(TREE)
+	@mkdir -p $(TREE)
+	@cp -R "$(or $(NGINX_SRC),$(DEBIAN_SRC))"/. $(TREE)
+	@rm -rf $(TREE)/objs $(TREE)/Makefile
+	@touch $@
 
-$(TREE)/Makefile: $(TREE)/.copied config $(BUILD)/settings
-	./t/configure $(TREE) "$(CURDIR)" "$(CC)" "$(HARDENING) $(WARNINGS)" \
-	    "$(STATIC)" > $(BUILD)/configure.log 2>&1 \
+$(TREE)/objs/Makefile: $(TREE)/.copied config
+	@echo "configuring $(or $(NGINX_SRC),$(DEBIAN_SRC)) with $(CC)"
+	@./t/configure $(TREE) "$(CURDIR)" "$(CC)" "$(HARDENING) $(WARNINGS)" \
+	    "$(STATIC)" "$(SANITIZER)" > $(BUILD)/configure.log 2>&1 \
 	    || { grep -A3 ': error:' $(BUILD)/configure.log \
 	         || tail -n 5 $(BUILD)/configure.log; exit 1; } >&2
 
@@ -59,17 +73,17 @@ $(TREE)/Makefile: $(TREE)/.copied config $(BUILD)/settings
 $(BUILD)/settings: FORCE
 	@mkdir -p $(BUILD)
 	@echo '$(CC)|$(NGINX_SRC)|$(STATIC)|$(HARDENING)|$(GLUE)|$(PURE)' > $@.new
-	@cmp -s $@.new $@ && rm $@.new || { mv $@.new $@; \
-	    rm -f $(TREE)/.copied; }
+	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
 
-$(MODULE): $(TREE)/Makefile $(GLUE) $(PURE) $(HEADERS)
-	$(MAKE) --no-print-directory -j2 -C $(TREE) -f objs/Makefile \
+$(MODULE): $(TREE)/objs/Makefile $(GLUE) $(PURE) $(HEADERS)
+	@echo "building $@"
+	@$(MAKE) --no-print-directory -j2 -C $(TREE) -f objs/Makefile \
 	    $(if $(NGINX_SRC),,modules) $(if $(STATIC),binary) > $(BUILD)/make.log \
 	    || { tail -n 30 $(BUILD)/make.log; exit 1; } >&2
-	$(if $(NGINX_SRC),cp $(TREE)/objs/nginx $(BUILD)/nginx)
-	$(if $(STATIC),touch,cp $(TREE)/objs/ngx_http_s3jobs_module.so) $@
+	@$(if $(NGINX_SRC),cp $(TREE)/objs/nginx $(BUILD)/nginx)
+	@$(if $(STATIC),touch,cp $(TREE)/objs/ngx_http_s3jobs_module.so) $@
 
-$(TREE)/objs/ngx_auto_config.h: $(TREE)/Makefile
+$(TREE)/objs/ngx_auto_config.h: $(TREE)/objs/Makefile
 
 
 deps:

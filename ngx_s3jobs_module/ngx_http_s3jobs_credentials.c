@@ -7,11 +7,11 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include <ngx_http.h>
-#include <ngx_md5.h>
 
 #include <openssl/crypto.h>
 
 #include "ngx_http_s3jobs_module.h"
+#include "ngx_http_s3jobs_refresh.h"
 
 
 #define NGX_HTTP_S3JOBS_ZONE_SIZE                                             \
@@ -19,9 +19,12 @@
 
 
 static ngx_int_t ngx_http_s3jobs_init_zone(ngx_shm_zone_t *zone, void *data);
+static void ngx_http_s3jobs_log_change(ngx_http_s3jobs_source_t *source,
+    ngx_s3jobs_credentials_t *c, ngx_log_t *log);
 static ngx_http_s3jobs_record_t *ngx_http_s3jobs_get_record(
     ngx_http_s3jobs_sh_t *sh, ngx_http_s3jobs_source_t *source);
 static void ngx_http_s3jobs_initial_cleanup(void *data);
+static void ngx_http_s3jobs_sources_cleanup(void *data);
 static ngx_int_t ngx_http_s3jobs_update_copy(ngx_http_s3jobs_source_t *source);
 static ngx_int_t ngx_http_s3jobs_add_key(ngx_http_s3jobs_source_t *source,
     ngx_str_t *date, ngx_str_t *region, u_char *key);
@@ -29,30 +32,6 @@ static ngx_int_t ngx_http_s3jobs_add_key(ngx_http_s3jobs_source_t *source,
 
 static ngx_str_t  ngx_http_s3jobs_zone_name =
     ngx_string("s3jobs_credentials");
-
-
-/* in the order of ngx_http_s3jobs_param_e */
-
-static ngx_str_t  ngx_http_s3jobs_params[] = {
-    ngx_string("path"),
-    ngx_string("profile"),
-    ngx_string("uri"),
-    ngx_string("token_file"),
-    ngx_string("endpoint"),
-    ngx_string("role_arn"),
-    ngx_string("session_name"),
-    ngx_string("from"),
-    ngx_string("external_id"),
-    ngx_string("duration"),
-    ngx_string("region")
-};
-
-
-static ngx_http_s3jobs_provider_t  *ngx_http_s3jobs_providers[] = {
-    &ngx_http_s3jobs_env_provider,
-    &ngx_http_s3jobs_file_provider,
-    NULL
-};
 
 
 ngx_int_t
@@ -99,23 +78,53 @@ ngx_http_s3jobs_get_credentials(ngx_http_s3jobs_source_t *source,
 }
 
 
+ngx_uint_t
+ngx_http_s3jobs_has_credentials(ngx_http_s3jobs_source_t *source)
+{
+    ngx_http_s3jobs_record_t  *rec;
+
+    rec = source->record;
+
+    return rec->body[rec->current & 1].generation != 0;
+}
+
+
+ngx_int_t
+ngx_http_s3jobs_copy_credentials(ngx_http_s3jobs_source_t *source,
+    ngx_http_s3jobs_body_t *copy)
+{
+    ngx_slab_pool_t  *shpool;
+
+    ngx_memzero(copy, sizeof(ngx_http_s3jobs_body_t));
+
+    shpool = (ngx_slab_pool_t *) source->zone->shm.addr;
+
+    ngx_shmtx_lock(&shpool->mutex);
+
+    if (ngx_memcmp(source->record->id, source->id, sizeof(source->id)) == 0) {
+        *copy = source->record->body[source->record->current & 1];
+    }
+
+    ngx_shmtx_unlock(&shpool->mutex);
+
+    if (copy->generation == 0
+        || (copy->expires && copy->expires <= ngx_time()
+            && !source->stale_ok))
+    {
+        return NGX_DECLINED;
+    }
+
+    return NGX_OK;
+}
+
+
 /* the worker's copy of what is in the zone, but for the secret */
 
 static ngx_int_t
 ngx_http_s3jobs_update_copy(ngx_http_s3jobs_source_t *source)
 {
-    u_char                  *token;
     ngx_slab_pool_t         *shpool;
     ngx_http_s3jobs_body_t  *body;
-
-    if (source->token_buf == NULL) {
-        token = ngx_alloc(NGX_S3JOBS_TOKEN_MAX, ngx_cycle->log);
-        if (token == NULL) {
-            return NGX_ERROR;
-        }
-
-        source->token_buf = token;
-    }
 
     shpool = (ngx_slab_pool_t *) source->zone->shm.addr;
 
@@ -271,193 +280,25 @@ ngx_http_s3jobs_publish(ngx_http_s3jobs_source_t *source,
 
     ngx_shmtx_unlock(&shpool->mutex);
 
-    ngx_log_error(NGX_LOG_NOTICE, log, 0,
-                  "s3jobs credentials \"%V\" from %V: key id ending in "
-                  "\"%*s\", %s",
-                  &source->name, &source->provider->name,
-                  ngx_min(c->access_key_id.len, 4),
-                  c->access_key_id.data + c->access_key_id.len
-                  - ngx_min(c->access_key_id.len, 4),
-                  c->session_token.len ? "temporary" : "long-term");
+    ngx_http_s3jobs_log_change(source, c, log);
 
     return NGX_OK;
 }
 
 
-char *
-ngx_http_s3jobs_credentials_source(ngx_conf_t *cf, ngx_command_t *cmd,
-    void *conf)
+ngx_int_t
+ngx_http_s3jobs_add_zone(ngx_conf_t *cf, ngx_http_s3jobs_sources_t *ss)
 {
-    ngx_http_s3jobs_main_conf_t *smcf = conf;
-
-    u_char                      *p;
-    ngx_str_t                   *value, *v;
-    ngx_uint_t                   i, n;
-    ngx_md5_t                    md5;
-    ngx_http_s3jobs_source_t    *source, **sp;
-    ngx_http_s3jobs_provider_t  *provider;
-
-    value = cf->args->elts;
-
-    if (ngx_http_s3jobs_find_source(&smcf->sources, &value[1])) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "duplicate credentials source \"%V\" in "
-                           "\"s3jobs_credentials_source\" directive",
-                           &value[1]);
-        return NGX_CONF_ERROR;
-    }
-
-    if (smcf->sources.sources->nelts == NGX_HTTP_S3JOBS_SOURCES_MAX) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "too many \"s3jobs_credentials_source\" "
-                           "directives, %d are allowed",
-                           NGX_HTTP_S3JOBS_SOURCES_MAX);
-        return NGX_CONF_ERROR;
-    }
-
-    source = ngx_pcalloc(cf->pool, sizeof(ngx_http_s3jobs_source_t));
-    if (source == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    source->name = value[1];
-
-    for (i = 0; ngx_http_s3jobs_providers[i]; i++) {
-        provider = ngx_http_s3jobs_providers[i];
-
-        if (provider->name.len == value[2].len
-            && ngx_strcmp(provider->name.data, value[2].data) == 0)
-        {
-            source->provider = provider;
-            break;
-        }
-    }
-
-    provider = source->provider;
-
-    if (provider == NULL) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "unknown type \"%V\" in "
-                           "\"s3jobs_credentials_source\" directive",
-                           &value[2]);
-        return NGX_CONF_ERROR;
-    }
-
-    for (n = 3; n < cf->args->nelts; n++) {
-        v = &value[n];
-
-        p = ngx_strlchr(v->data, v->data + v->len, '=');
-
-        for (i = 0; p && i < NGX_HTTP_S3JOBS_NPARAMS; i++) {
-            if ((provider->allowed & (1 << i))
-                && ngx_http_s3jobs_params[i].len == (size_t) (p - v->data)
-                && ngx_strncmp(ngx_http_s3jobs_params[i].data, v->data,
-                               p - v->data)
-                   == 0)
-            {
-                break;
-            }
-        }
-
-        if (p == NULL || i == NGX_HTTP_S3JOBS_NPARAMS) {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "unknown parameter \"%V\" in "
-                               "\"s3jobs_credentials_source\" directive "
-                               "of type \"%V\"", v, &provider->name);
-            return NGX_CONF_ERROR;
-        }
-
-        p++;
-
-        if (p == v->data + v->len || source->params[i].len) {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "%s parameter \"%V\" in "
-                               "\"s3jobs_credentials_source\" directive",
-                               source->params[i].len ? "duplicate" : "empty",
-                               v);
-            return NGX_CONF_ERROR;
-        }
-
-        source->params[i].data = p;
-        source->params[i].len = v->data + v->len - p;
-    }
-
-    for (i = 0; i < NGX_HTTP_S3JOBS_NPARAMS; i++) {
-        if ((provider->required & (1 << i)) && source->params[i].len == 0) {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                               "parameter \"%V=\" is missing in "
-                               "\"s3jobs_credentials_source\" directive "
-                               "of type \"%V\"",
-                               &ngx_http_s3jobs_params[i], &provider->name);
-            return NGX_CONF_ERROR;
-        }
-    }
-
-    if (provider->configure(cf, source) != NGX_CONF_OK) {
-        return NGX_CONF_ERROR;
-    }
-
-    /* a changed definition must not find the old one's record */
-
-    ngx_md5_init(&md5);
-    ngx_md5_update(&md5, source->name.data, source->name.len + 1);
-    ngx_md5_update(&md5, provider->name.data, provider->name.len);
-
-    for (i = 0; i < NGX_HTTP_S3JOBS_NPARAMS; i++) {
-        ngx_md5_update(&md5, &source->params[i].len, sizeof(size_t));
-        ngx_md5_update(&md5, source->params[i].data, source->params[i].len);
-    }
-
-    ngx_md5_final(source->id, &md5);
-
-    sp = ngx_array_push(smcf->sources.sources);
-    if (sp == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    *sp = source;
-
-    return NGX_CONF_OK;
-}
-
-
-ngx_http_s3jobs_source_t *
-ngx_http_s3jobs_find_source(ngx_http_s3jobs_sources_t *ss, ngx_str_t *name)
-{
-    ngx_uint_t                  i;
-    ngx_http_s3jobs_source_t  **sp;
-
-    sp = ss->sources->elts;
-
-    for (i = 0; i < ss->sources->nelts; i++) {
-        if (sp[i]->name.len == name->len
-            && ngx_memcmp(sp[i]->name.data, name->data, name->len) == 0)
-        {
-            return sp[i];
-        }
-    }
-
-    return NULL;
-}
-
-
-char *
-ngx_http_s3jobs_init_sources(ngx_conf_t *cf, ngx_http_s3jobs_sources_t *ss)
-{
-    if (ss->sources->nelts == 0) {
-        return NGX_CONF_OK;
-    }
-
     ss->zone = ngx_shared_memory_add(cf, &ngx_http_s3jobs_zone_name,
                                      NGX_HTTP_S3JOBS_ZONE_SIZE,
                                      &ngx_http_s3jobs_module);
     if (ss->zone == NULL) {
-        return NGX_CONF_ERROR;
+        return NGX_ERROR;
     }
 
     ss->zone->init = ngx_http_s3jobs_init_zone;
 
-    return NGX_CONF_OK;
+    return NGX_OK;
 }
 
 
@@ -491,6 +332,38 @@ ngx_http_s3jobs_init_zone(ngx_shm_zone_t *zone, void *data)
 }
 
 
+/* the key id is no secret, yet its last four characters will do */
+
+static void
+ngx_http_s3jobs_log_change(ngx_http_s3jobs_source_t *source,
+    ngx_s3jobs_credentials_t *c, ngx_log_t *log)
+{
+    u_char     date[NGX_S3JOBS_DATE_LEN];
+    ngx_str_t  end;
+
+    end.len = ngx_min(c->access_key_id.len, 4);
+    end.data = c->access_key_id.data + c->access_key_id.len - end.len;
+
+    if (c->expires == 0) {
+        ngx_log_error(NGX_LOG_NOTICE, log, 0,
+                      "s3jobs credentials \"%V\" from %V: key id ending in "
+                      "\"%V\", %s, no expiry known",
+                      &source->name, &source->provider->name, &end,
+                      c->session_token.len ? "temporary" : "long-term");
+        return;
+    }
+
+    ngx_s3jobs_sigv4_date(date, ngx_max(c->expires, 0));
+
+    ngx_log_error(NGX_LOG_NOTICE, log, 0,
+                  "s3jobs credentials \"%V\" from %V: key id ending in "
+                  "\"%V\", temporary, expire at %*s, in %T s",
+                  &source->name, &source->provider->name, &end,
+                  (size_t) NGX_S3JOBS_DATE_LEN, date,
+                  c->expires - ngx_time());
+}
+
+
 /*
  * Runs in the master when the new configuration has been accepted, so that a
  * reload that fails leaves the old credentials alone.
@@ -506,7 +379,7 @@ ngx_http_s3jobs_publish_initial(ngx_cycle_t *cycle,
     ngx_s3jobs_credentials_t    c;
     ngx_http_s3jobs_source_t   *source, **sp;
 
-    if (ss->zone == NULL) {
+    if (ss->zone == NULL || ngx_test_config) {
         return NGX_OK;
     }
 
@@ -528,6 +401,13 @@ ngx_http_s3jobs_publish_initial(ngx_cycle_t *cycle,
 
     for (i = 0; i < ss->sources->nelts; i++) {
         source = sp[i];
+
+        if (source->by_default) {
+            ngx_log_error(NGX_LOG_NOTICE, cycle->log, 0,
+                          "s3jobs credentials \"%V\": type \"default\" has "
+                          "chosen \"%V\"",
+                          &source->name, &source->provider->name);
+        }
 
         if (source->initial == NULL) {
             continue;
@@ -646,6 +526,7 @@ ngx_http_s3jobs_start_sources(ngx_cycle_t *cycle,
     ngx_http_s3jobs_sources_t *ss)
 {
     ngx_uint_t                  i;
+    ngx_pool_cleanup_t         *cln;
     ngx_http_s3jobs_source_t  **sp;
 
     if (ss->zone == NULL
@@ -654,6 +535,16 @@ ngx_http_s3jobs_start_sources(ngx_cycle_t *cycle,
     {
         return NGX_OK;
     }
+
+    /* a single process frees a configuration and lives on */
+
+    cln = ngx_pool_cleanup_add(cycle->pool, 0);
+    if (cln == NULL) {
+        return NGX_ERROR;
+    }
+
+    cln->handler = ngx_http_s3jobs_sources_cleanup;
+    cln->data = ss;
 
     sp = ss->sources->elts;
 
@@ -665,5 +556,38 @@ ngx_http_s3jobs_start_sources(ngx_cycle_t *cycle,
         }
     }
 
+    ss->started = 1;
+
     return NGX_OK;
+}
+
+
+void
+ngx_http_s3jobs_stop_sources(ngx_http_s3jobs_sources_t *ss)
+{
+    ngx_uint_t                  i;
+    ngx_http_s3jobs_source_t  **sp;
+
+    if (!ss->started) {
+        return;
+    }
+
+    ss->started = 0;
+
+    sp = ss->sources->elts;
+
+    for (i = 0; i < ss->sources->nelts; i++) {
+        ngx_http_s3jobs_refresh_stop(sp[i]);
+    }
+
+    ngx_http_s3jobs_fetch_cleanup();
+}
+
+
+static void
+ngx_http_s3jobs_sources_cleanup(void *data)
+{
+    ngx_http_s3jobs_sources_t *ss = data;
+
+    ngx_http_s3jobs_stop_sources(ss);
 }

@@ -15,6 +15,8 @@
 #include "ngx_s3jobs_credentials.h"
 #include "ngx_s3jobs_endpoint.h"
 #include "ngx_s3jobs_sigv4.h"
+#include "ngx_s3jobs_url.h"
+#include "ngx_http_s3jobs_fetch.h"
 
 
 /* sources in one configuration; the zone keeps those of two */
@@ -48,6 +50,23 @@ typedef struct ngx_http_s3jobs_provider_s  ngx_http_s3jobs_provider_t;
 
 
 /*
+ * When to refresh, for whichever process looks after the credentials: a
+ * respawned worker and the next cycle's go on where the last one was.
+ */
+
+typedef struct {
+    uint64_t                      due;          /* by the clock, in msec */
+    ngx_msec_t                    hold;         /* ngx_current_msec, not yet */
+    ngx_uint_t                    failures;     /* in a row */
+    time_t                        outcome;      /* when the last fetch ended */
+    ngx_atomic_t                  refused;      /* generation, by S3 */
+    time_t                        forced;       /* when that last counted */
+    ngx_pid_t                     lease;        /* who fetches, 0: nobody */
+    ngx_msec_t                    lease_end;
+} ngx_http_s3jobs_refresh_t;
+
+
+/*
  * A credential record in shared memory.  The body that is not current is
  * zeroes, or being written: a writer that dies leaves the current one whole.
  */
@@ -66,7 +85,8 @@ typedef struct {
 
 typedef struct {
     u_char                        id[16];       /* whose record it is */
-    ngx_uint_t                    used;         /* the last cycle that used it */
+    ngx_uint_t                    used;         /* in which cycle last */
+    ngx_http_s3jobs_refresh_t     refresh;
     ngx_atomic_t                  current;
     ngx_http_s3jobs_body_t        body[2];
 } ngx_http_s3jobs_record_t;
@@ -80,9 +100,12 @@ typedef struct {
 
 
 /*
- * What knows how to get credentials.  configure() checks the parameters and
- * sets defaults, and reads the credentials if it can do so at once; start()
- * runs in the one process that looks after the credentials.
+ * What knows how to get credentials.  configured() tells whether the
+ * environment names such a source, for the type "default": NGX_OK,
+ * NGX_DECLINED or NGX_ERROR.  configure() checks the parameters and sets
+ * defaults, and reads the credentials if it can do so at once; start() runs
+ * in the one process that looks after the credentials.  fetch() begins to
+ * get them, see ngx_http_s3jobs_refresh.h.
  */
 
 struct ngx_http_s3jobs_provider_s {
@@ -93,6 +116,9 @@ struct ngx_http_s3jobs_provider_s {
                                       ngx_http_s3jobs_source_t *source);
     ngx_int_t                   (*start)(ngx_cycle_t *cycle,
                                       ngx_http_s3jobs_source_t *source);
+    ngx_int_t                   (*configured)(ngx_conf_t *cf,
+                                      ngx_http_s3jobs_source_t *source);
+    ngx_int_t                   (*fetch)(ngx_http_s3jobs_source_t *source);
 };
 
 
@@ -109,7 +135,15 @@ struct ngx_http_s3jobs_source_s {
     ngx_http_s3jobs_provider_t   *provider;
     ngx_str_t                     params[NGX_HTTP_S3JOBS_NPARAMS];
     u_char                        id[16];
-    ngx_uint_t                    stale_ok;     /* serve beyond expiry */
+    ngx_str_t                    *file;         /* where it is defined */
+    ngx_uint_t                    line;
+    ngx_http_s3jobs_source_t     *from;         /* what it signs with */
+
+    unsigned                      stale_ok:1;   /* serve beyond expiry */
+    unsigned                      idle:1;       /* has nowhere to fetch from */
+    unsigned                      by_default:1; /* type "default" chose it */
+    unsigned                      resolving:1;
+    unsigned                      resolved:1;
 
     ngx_shm_zone_t               *zone;
     ngx_http_s3jobs_record_t     *record;
@@ -129,6 +163,7 @@ struct ngx_http_s3jobs_source_s {
 
     /* of the provider, in the process that looks after the credentials */
     ngx_event_t                   timer;
+    ngx_http_s3jobs_fetch_t      *fetch;
     void                         *data;
 };
 
@@ -136,6 +171,7 @@ struct ngx_http_s3jobs_source_s {
 typedef struct {
     ngx_array_t                  *sources;      /* of pointers */
     ngx_shm_zone_t               *zone;
+    ngx_uint_t                    started;
 } ngx_http_s3jobs_sources_t;
 
 
@@ -143,15 +179,41 @@ typedef struct {
 char *ngx_http_s3jobs_credentials_source(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 
+/*
+ * For configure(): splits the URL of a service, which came from a parameter
+ * or the environment, see ngx_s3jobs_url_parse(); makes a path absolute, or
+ * takes it from the environment if it is not set.  Return NGX_OK, or
+ * NGX_ERROR with a message logged.
+ */
+ngx_int_t ngx_http_s3jobs_source_url(ngx_conf_t *cf,
+    ngx_http_s3jobs_source_t *source, ngx_str_t *text,
+    const ngx_str_t *plain, ngx_s3jobs_url_t *url);
+ngx_int_t ngx_http_s3jobs_source_path(ngx_conf_t *cf,
+    ngx_http_s3jobs_source_t *source, ngx_uint_t param, const char *name);
+
+/* a parameter that is not set is taken from the environment */
+void ngx_http_s3jobs_source_default(ngx_http_s3jobs_source_t *source,
+    ngx_uint_t param, const char *name);
+
+/* nothing tells where credentials are: fatal for no nginx -t, see env.c */
+void ngx_http_s3jobs_source_idle(ngx_conf_t *cf,
+    ngx_http_s3jobs_source_t *source, const char *missing);
+
+
 ngx_http_s3jobs_source_t *ngx_http_s3jobs_find_source(
     ngx_http_s3jobs_sources_t *ss, ngx_str_t *name);
 
 char *ngx_http_s3jobs_init_sources(ngx_conf_t *cf,
     ngx_http_s3jobs_sources_t *ss);
+ngx_int_t ngx_http_s3jobs_add_zone(ngx_conf_t *cf,
+    ngx_http_s3jobs_sources_t *ss);
 ngx_int_t ngx_http_s3jobs_publish_initial(ngx_cycle_t *cycle,
     ngx_http_s3jobs_sources_t *ss);
 ngx_int_t ngx_http_s3jobs_start_sources(ngx_cycle_t *cycle,
     ngx_http_s3jobs_sources_t *ss);
+
+/* ends what was started, if it was; cycle->pool does so too */
+void ngx_http_s3jobs_stop_sources(ngx_http_s3jobs_sources_t *ss);
 
 
 /*
@@ -181,6 +243,19 @@ ngx_int_t ngx_http_s3jobs_get_credentials(ngx_http_s3jobs_source_t *source,
     ngx_str_t *date, ngx_str_t *region, u_char key[NGX_S3JOBS_SHA256_LEN]);
 
 
+/* whether there ever were any credentials; takes no lock */
+ngx_uint_t ngx_http_s3jobs_has_credentials(ngx_http_s3jobs_source_t *source);
+
+
+/*
+ * All of the record, for the source to sign for another one; the caller
+ * zeroes the copy.  Returns NGX_OK, or NGX_DECLINED if there is nothing that
+ * is good now.
+ */
+ngx_int_t ngx_http_s3jobs_copy_credentials(ngx_http_s3jobs_source_t *source,
+    ngx_http_s3jobs_body_t *copy);
+
+
 /*
  * A variable of the environment, len 0 if it is not set.  nginx has moved
  * the strings to where they stay, and workers inherit them.
@@ -190,6 +265,11 @@ void ngx_http_s3jobs_getenv(const char *name, ngx_str_t *value);
 
 extern ngx_http_s3jobs_provider_t  ngx_http_s3jobs_env_provider;
 extern ngx_http_s3jobs_provider_t  ngx_http_s3jobs_file_provider;
+extern ngx_http_s3jobs_provider_t  ngx_http_s3jobs_container_provider;
+extern ngx_http_s3jobs_provider_t  ngx_http_s3jobs_imds_provider;
+extern ngx_http_s3jobs_provider_t  ngx_http_s3jobs_web_identity_provider;
+extern ngx_http_s3jobs_provider_t  ngx_http_s3jobs_assume_role_provider;
+extern ngx_http_s3jobs_provider_t  ngx_http_s3jobs_default_provider;
 
 
 #endif /* _NGX_HTTP_S3JOBS_CREDENTIALS_H_INCLUDED_ */

@@ -11,6 +11,8 @@
 #include "ngx_http_s3jobs_credentials.h"
 
 
+static ngx_int_t ngx_http_s3jobs_env_configured(ngx_conf_t *cf,
+    ngx_http_s3jobs_source_t *source);
 static char *ngx_http_s3jobs_env_configure(ngx_conf_t *cf,
     ngx_http_s3jobs_source_t *source);
 
@@ -20,6 +22,8 @@ ngx_http_s3jobs_provider_t  ngx_http_s3jobs_env_provider = {
     0,
     0,
     ngx_http_s3jobs_env_configure,
+    NULL,
+    ngx_http_s3jobs_env_configured,
     NULL
 };
 
@@ -29,6 +33,18 @@ ngx_http_s3jobs_getenv(const char *name, ngx_str_t *value)
 {
     value->data = (u_char *) getenv(name);
     value->len = value->data ? ngx_strlen(value->data) : 0;
+}
+
+
+static ngx_int_t
+ngx_http_s3jobs_env_configured(ngx_conf_t *cf,
+    ngx_http_s3jobs_source_t *source)
+{
+    ngx_str_t  value;
+
+    ngx_http_s3jobs_getenv("AWS_ACCESS_KEY_ID", &value);
+
+    return value.len ? NGX_OK : NGX_DECLINED;
 }
 
 
@@ -61,8 +77,9 @@ ngx_http_s3jobs_env_configure(ngx_conf_t *cf,
 
     if (err) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "credentials source \"%V\": credentials in the "
-                           "environment %s", &source->name, err);
+                           "credentials in the environment %s, for source "
+                           "\"%V\" in \"s3jobs_credentials_source\" "
+                           "directive", err, &source->name);
         return NGX_CONF_ERROR;
     }
 

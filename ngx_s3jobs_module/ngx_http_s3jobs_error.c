@@ -10,6 +10,7 @@
 
 #include "ngx_http_s3jobs_module.h"
 #include "ngx_http_s3jobs_filter.h"
+#include "ngx_http_s3jobs_refresh.h"
 #include "ngx_s3jobs_accept.h"
 
 
@@ -17,6 +18,8 @@
 
 
 static ngx_str_t *ngx_http_s3jobs_find_header(ngx_http_request_t *r,
+    const char *name);
+static void ngx_http_s3jobs_drop_header(ngx_http_request_t *r,
     const char *name);
 static ngx_int_t ngx_http_s3jobs_add_header(ngx_http_request_t *r,
     const char *name, ngx_str_t *value);
@@ -60,6 +63,10 @@ ngx_http_s3jobs_s3_error(ngx_http_request_t *r, ngx_http_s3jobs_ctx_t *ctx,
         ctx->request_id = ctx->error.request_id;
     }
 
+    if (ctx->error.refresh) {
+        ngx_http_s3jobs_refresh_now(ctx->source, &ctx->key_id);
+    }
+
     if (ctx->error.status == NGX_HTTP_SERVICE_UNAVAILABLE) {
         value = ngx_http_s3jobs_find_header(r, "retry-after");
 
@@ -97,6 +104,8 @@ void
 ngx_http_s3jobs_bad_upstream_response(ngx_http_request_t *r,
     ngx_http_s3jobs_ctx_t *ctx)
 {
+    ctx->listed = 0;
+
     ctx->error.status = NGX_HTTP_BAD_GATEWAY;
 
     ngx_str_set(&ctx->error.code, "BadUpstreamResponse");
@@ -170,10 +179,12 @@ ngx_http_s3jobs_set_error_headers(ngx_http_request_t *r,
 {
     static ngx_str_t  allow = ngx_string("GET, HEAD");
 
-    if (r->headers_out.location) {
-        r->headers_out.location->hash = 0;
-        r->headers_out.location = NULL;
-    }
+    /* nginx passes S3's on, whether or not r->headers_out points to them */
+
+    ngx_http_s3jobs_drop_header(r, "location");
+    ngx_http_s3jobs_drop_header(r, "retry-after");
+
+    r->headers_out.location = NULL;
 
     if (ctx->error.status == NGX_HTTP_NOT_ALLOWED
         && ngx_http_s3jobs_add_header(r, "Allow", &allow) != NGX_OK)
@@ -224,6 +235,40 @@ ngx_http_s3jobs_add_vary(ngx_http_request_t *r)
     }
 
     return ngx_http_s3jobs_add_header(r, "Vary", &accept);
+}
+
+
+static void
+ngx_http_s3jobs_drop_header(ngx_http_request_t *r, const char *name)
+{
+    size_t            len;
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    len = ngx_strlen(name);
+
+    part = &r->headers_out.headers.part;
+    h = part->elts;
+
+    for (i = 0; /* void */ ; i++) {
+
+        if (i >= part->nelts) {
+            if (part->next == NULL) {
+                return;
+            }
+
+            part = part->next;
+            h = part->elts;
+            i = 0;
+        }
+
+        if (h[i].key.len == len
+            && ngx_strcasecmp(h[i].key.data, (u_char *) name) == 0)
+        {
+            h[i].hash = 0;
+        }
+    }
 }
 
 

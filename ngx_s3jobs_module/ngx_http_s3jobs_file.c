@@ -23,6 +23,8 @@ typedef struct {
 } ngx_http_s3jobs_file_t;
 
 
+static ngx_int_t ngx_http_s3jobs_file_configured(ngx_conf_t *cf,
+    ngx_http_s3jobs_source_t *source);
 static char *ngx_http_s3jobs_file_configure(ngx_conf_t *cf,
     ngx_http_s3jobs_source_t *source);
 static char *ngx_http_s3jobs_file_defaults(ngx_conf_t *cf,
@@ -44,8 +46,62 @@ ngx_http_s3jobs_provider_t  ngx_http_s3jobs_file_provider = {
     1 << NGX_HTTP_S3JOBS_PATH | 1 << NGX_HTTP_S3JOBS_PROFILE,
     0,
     ngx_http_s3jobs_file_configure,
-    ngx_http_s3jobs_file_start
+    ngx_http_s3jobs_file_start,
+    ngx_http_s3jobs_file_configured,
+    NULL
 };
+
+
+/* a file without the profile, or a profile without a key, is passed over */
+
+static ngx_int_t
+ngx_http_s3jobs_file_configured(ngx_conf_t *cf,
+    ngx_http_s3jobs_source_t *source)
+{
+    ngx_int_t                  rc;
+    ngx_str_t                  text, *path;
+    ngx_uint_t                 line;
+    const char                *err;
+    struct stat                info;
+    ngx_http_s3jobs_file_t     file;
+    ngx_s3jobs_credentials_t   c;
+
+    if (ngx_http_s3jobs_file_defaults(cf, source) != NGX_CONF_OK) {
+        return NGX_ERROR;
+    }
+
+    path = &source->params[NGX_HTTP_S3JOBS_PATH];
+
+    if (stat((char *) path->data, &info) == -1) {
+        rc = NGX_DECLINED;
+
+    } else {
+        source->data = &file;
+
+        rc = ngx_http_s3jobs_file_read(source, &text, NGX_LOG_EMERG, cf->log);
+
+        source->data = NULL;
+
+        if (rc == NGX_OK) {
+            rc = ngx_s3jobs_credentials_profile(
+                                      &text,
+                                      &source->params[NGX_HTTP_S3JOBS_PROFILE],
+                                      &c, &err, &line);
+
+            ngx_http_s3jobs_file_free(&text);
+        }
+    }
+
+    /* what is wrong with the file, configure() says; others have no path */
+
+    if (rc == NGX_DECLINED) {
+        ngx_str_null(path);
+        ngx_str_null(&source->params[NGX_HTTP_S3JOBS_PROFILE]);
+        return NGX_DECLINED;
+    }
+
+    return NGX_OK;
+}
 
 
 static char *

@@ -39,6 +39,8 @@ static ngx_int_t ngx_http_s3jobs_authorization_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_s3jobs_jobs_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_s3jobs_expires_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
 
 
 static ngx_str_t  ngx_http_s3jobs_path = ngx_string("/v20180820/jobs");
@@ -94,6 +96,10 @@ static ngx_http_variable_t  ngx_http_s3jobs_vars[] = {
       NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
     { ngx_string("s3jobs_jobs"), NULL, ngx_http_s3jobs_jobs_variable, 0,
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("s3jobs_credentials_expires"), NULL,
+      ngx_http_s3jobs_expires_variable, 0,
       NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
       ngx_http_null_variable
@@ -167,6 +173,7 @@ ngx_http_s3jobs_prepare(ngx_http_request_t *r, ngx_http_s3jobs_ctx_t *ctx)
     r->valid_unparsed_uri = 0;
     r->valid_location = 0;
 
+    ctx->http_version = r->http_version;
     ctx->ready = 1;
 
     return NGX_DECLINED;
@@ -233,6 +240,7 @@ static ngx_int_t
 ngx_http_s3jobs_find_credentials(ngx_http_request_t *r,
     ngx_http_s3jobs_ctx_t *ctx)
 {
+    ngx_int_t                     rc;
     ngx_str_t                     name;
     ngx_http_s3jobs_loc_conf_t   *slcf;
     ngx_http_s3jobs_main_conf_t  *smcf;
@@ -263,11 +271,19 @@ ngx_http_s3jobs_find_credentials(ngx_http_request_t *r,
 
     ngx_s3jobs_sigv4_date(ctx->date_buf, ngx_time());
 
-    if (ngx_http_s3jobs_get_credentials(ctx->source, &ctx->date, &ctx->region,
-                                        ctx->key)
-        == NGX_OK)
-    {
-        return NGX_OK;
+    rc = ngx_http_s3jobs_get_credentials(ctx->source, &ctx->date,
+                                         &ctx->region, ctx->key);
+
+    if (rc == NGX_AGAIN) {
+        rc = ngx_http_s3jobs_wait(r, ctx);
+    }
+
+    if (rc == NGX_OK || rc == NGX_AGAIN) {
+        return rc;
+    }
+
+    if (rc == NGX_ERROR) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
     ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
@@ -275,6 +291,8 @@ ngx_http_s3jobs_find_credentials(ngx_http_request_t *r,
                   &ctx->source->name);
 
 unavailable:
+
+    ngx_str_set(&ctx->retry_after, "1");
 
     return ngx_http_s3jobs_reject(r, ctx, NGX_HTTP_SERVICE_UNAVAILABLE,
                                   "CredentialsUnavailable",
@@ -311,6 +329,7 @@ ngx_http_s3jobs_set_strings(ngx_http_request_t *r, ngx_http_s3jobs_ctx_t *ctx,
 
     ctx->key_id = ctx->source->key_id;
     ctx->token = ctx->source->token;
+    ctx->expires = ctx->source->expires;
 
     ngx_http_s3jobs_request(ctx, &s, headers);
 
@@ -641,6 +660,37 @@ ngx_http_s3jobs_jobs_variable(ngx_http_request_t *r,
     }
 
     v->len = ngx_sprintf(p, "%ui", ctx->jobs) - p;
+    v->valid = 1;
+    v->no_cacheable = 0;
+    v->not_found = 0;
+    v->data = p;
+
+    return NGX_OK;
+}
+
+
+/* in seconds, of the credentials that sign this request */
+
+static ngx_int_t
+ngx_http_s3jobs_expires_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    u_char                 *p;
+    ngx_http_s3jobs_ctx_t  *ctx;
+
+    ctx = ngx_http_s3jobs_get_ctx(r);
+
+    if (ctx == NULL || !ctx->ready || ctx->expires == 0) {
+        v->not_found = 1;
+        return NGX_OK;
+    }
+
+    p = ngx_pnalloc(r->pool, NGX_TIME_T_LEN);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    v->len = ngx_sprintf(p, "%T", ngx_max(ctx->expires - ngx_time(), 0)) - p;
     v->valid = 1;
     v->no_cacheable = 0;
     v->not_found = 0;

@@ -17,6 +17,10 @@ static char *ngx_http_s3jobs_value(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_s3jobs_endpoint(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+static char *ngx_http_s3jobs_json_mode(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static char *ngx_http_s3jobs_json_buffer_size(ngx_conf_t *cf,
+    ngx_command_t *cmd, void *conf);
 
 static void ngx_http_s3jobs_set_place(ngx_conf_t *cf,
     ngx_http_s3jobs_place_t *place);
@@ -31,6 +35,7 @@ static char *ngx_http_s3jobs_check_loc_conf(ngx_conf_t *cf,
     ngx_http_s3jobs_loc_conf_t *slcf);
 static ngx_int_t ngx_http_s3jobs_init_module(ngx_cycle_t *cycle);
 static ngx_int_t ngx_http_s3jobs_init_process(ngx_cycle_t *cycle);
+static void ngx_http_s3jobs_exit_process(ngx_cycle_t *cycle);
 
 
 static ngx_conf_enum_t  ngx_http_s3jobs_json_modes[] = {
@@ -78,6 +83,13 @@ static ngx_command_t  ngx_http_s3jobs_commands[] = {
       offsetof(ngx_http_s3jobs_loc_conf_t, credentials),
       NULL },
 
+    { ngx_string("s3jobs_credentials_timeout"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_msec_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_s3jobs_loc_conf_t, credentials_timeout),
+      NULL },
+
     { ngx_string("s3jobs_endpoint"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE123,
       ngx_http_s3jobs_endpoint,
@@ -87,16 +99,16 @@ static ngx_command_t  ngx_http_s3jobs_commands[] = {
 
     { ngx_string("s3jobs_json"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
-      ngx_conf_set_enum_slot,
+      ngx_http_s3jobs_json_mode,
       NGX_HTTP_LOC_CONF_OFFSET,
-      offsetof(ngx_http_s3jobs_loc_conf_t, json),
-      &ngx_http_s3jobs_json_modes },
+      0,
+      NULL },
 
     { ngx_string("s3jobs_json_buffer_size"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
-      ngx_conf_set_size_slot,
+      ngx_http_s3jobs_json_buffer_size,
       NGX_HTTP_LOC_CONF_OFFSET,
-      offsetof(ngx_http_s3jobs_loc_conf_t, json_buffer_size),
+      0,
       NULL },
 
       ngx_null_command
@@ -128,7 +140,7 @@ ngx_module_t  ngx_http_s3jobs_module = {
     ngx_http_s3jobs_init_process,          /* init process */
     NULL,                                  /* init thread */
     NULL,                                  /* exit thread */
-    NULL,                                  /* exit process */
+    ngx_http_s3jobs_exit_process,          /* exit process */
     NULL,                                  /* exit master */
     NGX_MODULE_V1_PADDING
 };
@@ -285,6 +297,68 @@ ngx_http_s3jobs_endpoint(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
+/* the slots of nginx do not say both the value and the directive */
+
+static char *
+ngx_http_s3jobs_json_mode(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_s3jobs_loc_conf_t *slcf = conf;
+
+    ngx_str_t        *value;
+    ngx_conf_enum_t  *e;
+
+    if (slcf->json != NGX_CONF_UNSET_UINT) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    for (e = ngx_http_s3jobs_json_modes; e->name.len; e++) {
+        if (ngx_strcmp(e->name.data, value[1].data) == 0) {
+            slcf->json = e->value;
+            return NGX_CONF_OK;
+        }
+    }
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "invalid value \"%V\" in \"%V\" directive, it must be "
+                       "\"off\", \"on\" or \"accept\"",
+                       &value[1], &cmd->name);
+
+    return NGX_CONF_ERROR;
+}
+
+
+static char *
+ngx_http_s3jobs_json_buffer_size(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf)
+{
+    ngx_http_s3jobs_loc_conf_t *slcf = conf;
+
+    ssize_t     size;
+    ngx_str_t  *value;
+
+    if (slcf->json_buffer_size != NGX_CONF_UNSET_SIZE) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    size = ngx_parse_size(&value[1]);
+
+    if (size == NGX_ERROR) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid size \"%V\" in \"%V\" directive",
+                           &value[1], &cmd->name);
+        return NGX_CONF_ERROR;
+    }
+
+    slcf->json_buffer_size = size;
+
+    return NGX_CONF_OK;
+}
+
+
 static ngx_int_t
 ngx_http_s3jobs_init(ngx_conf_t *cf)
 {
@@ -371,6 +445,7 @@ ngx_http_s3jobs_create_loc_conf(ngx_conf_t *cf)
     slcf->endpoint = NGX_CONF_UNSET_UINT;
     slcf->json = NGX_CONF_UNSET_UINT;
     slcf->json_buffer_size = NGX_CONF_UNSET_SIZE;
+    slcf->credentials_timeout = NGX_CONF_UNSET_MSEC;
 
     return slcf;
 }
@@ -412,6 +487,8 @@ ngx_http_s3jobs_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
                               NGX_HTTP_S3JOBS_JSON_OFF);
     ngx_conf_merge_size_value(conf->json_buffer_size, prev->json_buffer_size,
                               64 * 1024);
+    ngx_conf_merge_msec_value(conf->credentials_timeout,
+                              prev->credentials_timeout, 5000);
 
     if (!conf->enable) {
         return NGX_CONF_OK;
@@ -510,4 +587,17 @@ ngx_http_s3jobs_init_process(ngx_cycle_t *cycle)
     }
 
     return ngx_http_s3jobs_start_sources(cycle, &smcf->sources);
+}
+
+
+static void
+ngx_http_s3jobs_exit_process(ngx_cycle_t *cycle)
+{
+    ngx_http_s3jobs_main_conf_t  *smcf;
+
+    smcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_s3jobs_module);
+
+    if (smcf) {
+        ngx_http_s3jobs_stop_sources(&smcf->sources);
+    }
 }

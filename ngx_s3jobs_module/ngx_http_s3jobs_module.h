@@ -48,11 +48,16 @@ typedef struct {
 
     ngx_uint_t                  json;
     size_t                      json_buffer_size;
+    ngx_msec_t                  credentials_timeout;
 
     ngx_http_s3jobs_place_t     enable_place;
     ngx_http_s3jobs_place_t     credentials_place;
     ngx_http_s3jobs_place_t     endpoint_place;
 } ngx_http_s3jobs_loc_conf_t;
+
+
+/* a request that waits, see ngx_http_s3jobs_wait.c */
+typedef struct ngx_http_s3jobs_wait_s  ngx_http_s3jobs_wait_t;
 
 
 /* the state of the body filter, see ngx_http_s3jobs_filter.c */
@@ -74,11 +79,14 @@ typedef struct {
     u_char                      date_buf[NGX_S3JOBS_DATE_LEN];
     u_char                      key[NGX_S3JOBS_SHA256_LEN];
     ngx_http_s3jobs_source_t   *source;
+    ngx_http_s3jobs_wait_t     *wait;
+    time_t                      expires;          /* 0: never */
 
     ngx_s3jobs_error_t          error;            /* status 0: none */
     ngx_str_t                   request_id;       /* AWS's */
     ngx_str_t                   retry_after;
     ngx_uint_t                  jobs;
+    ngx_uint_t                  http_version;     /* the client's */
     ngx_http_s3jobs_filter_t   *filter;
 
     unsigned                    ready:1;          /* the strings are set */
@@ -89,6 +97,14 @@ typedef struct {
 ngx_int_t ngx_http_s3jobs_add_variables(ngx_conf_t *cf);
 ngx_int_t ngx_http_s3jobs_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_s3jobs_filter_init(ngx_conf_t *cf);
+
+/*
+ * Lets a request wait for the first credentials of ctx->source.  NGX_AGAIN:
+ * the phases are run again when they are there or the time is up,
+ * NGX_DECLINED: it is, or there is nothing to wait for; or NGX_ERROR.
+ */
+ngx_int_t ngx_http_s3jobs_wait(ngx_http_request_t *r,
+    ngx_http_s3jobs_ctx_t *ctx);
 
 /* the request's context, made if need be, NULL if there is no memory */
 ngx_http_s3jobs_ctx_t *ngx_http_s3jobs_create_ctx(ngx_http_request_t *r);

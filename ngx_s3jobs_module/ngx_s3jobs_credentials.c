@@ -45,6 +45,7 @@ typedef struct {
 typedef struct {
     ngx_str_t    value;
     ngx_uint_t   line;        /* 0: not there */
+    ngx_uint_t   more;        /* first line that continues it, 0: none */
 } ngx_s3jobs_profile_value_t;
 
 
@@ -218,6 +219,12 @@ ngx_s3jobs_credentials_profile(ngx_str_t *text, ngx_str_t *profile,
         if (own[n].line == 0 && field->no_key != NULL) {
             *err = field->no_key;
             *line = header;
+            return (n == NGX_S3JOBS_FIELD_KEY_ID) ? NGX_DECLINED : NGX_ERROR;
+        }
+
+        if (own[n].more != 0) {
+            *err = "has a credential that goes on in an indented line";
+            *line = own[n].more;
             return NGX_ERROR;
         }
 
@@ -311,9 +318,8 @@ ngx_s3jobs_profile_collect(ngx_s3jobs_profile_reader_t *r, ngx_str_t *profile,
 
         case NGX_S3JOBS_PROFILE_MORE:
 
-            if (value != NULL) {
-                r->err = "has a credential that goes on in an indented line";
-                return NGX_ERROR;
+            if (value != NULL && value->more == 0) {
+                value->more = r->line;
             }
 
             continue;

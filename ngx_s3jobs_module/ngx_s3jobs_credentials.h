@@ -38,13 +38,17 @@ const char *ngx_s3jobs_credentials_check(ngx_s3jobs_credentials_t *c);
 
 /*
  * Reads one profile of a shared credentials file, text, as botocore does
- * (https://docs.aws.amazon.com/sdkref/latest/guide/file-format.html): INI,
- * "#" and ";" comment lines, no quoting.  The values in c refer to memory of
- * text.  expires is set to 0.
+ * (https://docs.aws.amazon.com/sdkref/latest/guide/file-format.html): INI as
+ * Python's configparser has it, "#" and ";" comment lines, no quoting; a
+ * section or a key given twice is an error wherever it is, and so is a
+ * credential that is missing, continued in an indented line, or unfit for
+ * ngx_s3jobs_credentials_check().  The values in c refer to memory of text.
+ * expires is set to 0.
  *
- * Returns NGX_OK; NGX_DECLINED if the profile is not there; or NGX_ERROR.
- * For the latter two, err is a static text that completes 'credentials file
- * "..." ...' without any value, and line, if not 0, the line at fault.
+ * Returns NGX_OK; NGX_DECLINED if the profile is not there or has no
+ * aws_access_key_id; or NGX_ERROR.  For the latter two, err is a static text
+ * that completes 'credentials file "..." ...' without any value, and line, if
+ * not 0, the line at fault.
  */
 ngx_int_t ngx_s3jobs_credentials_profile(ngx_str_t *text, ngx_str_t *profile,
     ngx_s3jobs_credentials_t *c, const char **err, ngx_uint_t *line);

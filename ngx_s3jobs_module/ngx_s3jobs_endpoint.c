@@ -24,8 +24,7 @@ typedef struct {
 static ngx_s3jobs_partition_t *ngx_s3jobs_partition(ngx_str_t *region);
 static ngx_uint_t ngx_s3jobs_name_valid(u_char *p, u_char *last);
 static ngx_uint_t ngx_s3jobs_port_valid(u_char *p, u_char *last);
-static ngx_uint_t ngx_s3jobs_address_valid(int family, u_char *p,
-    u_char *last);
+static ngx_uint_t ngx_s3jobs_address_valid(u_char *p, u_char *last);
 
 
 /* the first match counts, the last one matches all */
@@ -174,7 +173,7 @@ ngx_s3jobs_host_valid(ngx_str_t *host)
     if (*p == '[') {
         end = ngx_strlchr(p, last, ']');
 
-        if (end == NULL || !ngx_s3jobs_address_valid(AF_INET6, p + 1, end)) {
+        if (end == NULL || !ngx_s3jobs_address_valid(p + 1, end)) {
             return 0;
         }
 
@@ -203,31 +202,20 @@ ngx_s3jobs_host_valid(ngx_str_t *host)
 static ngx_uint_t
 ngx_s3jobs_name_valid(u_char *p, u_char *last)
 {
-    u_char      *start, *label;
-    ngx_uint_t   digits;
+    u_char  *label;
 
     if (last - p > NGX_S3JOBS_HOST_MAX) {
         return 0;
     }
 
-    start = p;
-
     for ( ;; ) {
-        digits = 1;
-
         for (label = p; p < last && *p != '.'; p++) {
 
-            if (*p >= '0' && *p <= '9') {
-                continue;
-            }
-
             if ((*p < 'a' || *p > 'z') && (*p < 'A' || *p > 'Z')
-                && *p != '-' && *p != '_')
+                && (*p < '0' || *p > '9') && *p != '-' && *p != '_')
             {
                 return 0;
             }
-
-            digits = 0;
         }
 
         if (p == label || p - label > NGX_S3JOBS_LABEL_MAX
@@ -237,15 +225,11 @@ ngx_s3jobs_name_valid(u_char *p, u_char *last)
         }
 
         if (p == last) {
-            break;
+            return 1;
         }
 
         p++;
     }
-
-    /* no top-level domain is a number: what ends in one is an address */
-
-    return !digits || ngx_s3jobs_address_valid(AF_INET, start, last);
 }
 
 
@@ -275,7 +259,7 @@ ngx_s3jobs_port_valid(u_char *p, u_char *last)
 
 
 static ngx_uint_t
-ngx_s3jobs_address_valid(int family, u_char *p, u_char *last)
+ngx_s3jobs_address_valid(u_char *p, u_char *last)
 {
     char             text[INET6_ADDRSTRLEN];
     struct in6_addr  addr;
@@ -290,5 +274,5 @@ ngx_s3jobs_address_valid(int family, u_char *p, u_char *last)
 
     *ngx_cpymem(text, p, last - p) = '\0';
 
-    return inet_pton(family, text, &addr) == 1;
+    return inet_pton(AF_INET6, text, &addr) == 1;
 }

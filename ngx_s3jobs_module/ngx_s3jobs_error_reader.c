@@ -66,11 +66,11 @@ typedef struct {
 } ngx_s3jobs_error_element_t;
 
 
-static ngx_int_t ngx_s3jobs_error_start(void *data, const u_char *name,
+static void ngx_s3jobs_error_start(void *data, const u_char *name,
     size_t len);
-static ngx_int_t ngx_s3jobs_error_text(void *data, const u_char *text,
+static void ngx_s3jobs_error_text(void *data, const u_char *text,
     size_t len);
-static ngx_int_t ngx_s3jobs_error_end(void *data);
+static void ngx_s3jobs_error_end(void *data);
 static void ngx_s3jobs_error_trim(ngx_s3jobs_error_text_t *t, ngx_str_t *s);
 static ngx_uint_t ngx_s3jobs_error_is_code(ngx_str_t *s);
 static ngx_uint_t ngx_s3jobs_error_is_visible(ngx_str_t *s);
@@ -289,7 +289,7 @@ ngx_s3jobs_error_reader_feed(ngx_s3jobs_error_reader_t *er, const u_char *p,
 }
 
 
-static ngx_int_t
+static void
 ngx_s3jobs_error_start(void *data, const u_char *name, size_t len)
 {
     ngx_s3jobs_error_reader_t *er = data;
@@ -311,11 +311,12 @@ ngx_s3jobs_error_start(void *data, const u_char *name, size_t len)
     if (el->name.len == 0) {
 
         if (in == NGX_S3JOBS_ERROR_ROOT) {
-            return ngx_s3jobs_sax_refuse(er->sax, "not an error document");
+            ngx_s3jobs_sax_refuse(er->sax, "not an error document");
+            return;
         }
 
         er->in[++er->depth] = NGX_S3JOBS_ERROR_SKIP;
-        return NGX_OK;
+        return;
     }
 
     er->in[++er->depth] = (u_char) el->in;
@@ -329,12 +330,10 @@ ngx_s3jobs_error_start(void *data, const u_char *name, size_t len)
 
         er->leaf->seen = 1;
     }
-
-    return NGX_OK;
 }
 
 
-static ngx_int_t
+static void
 ngx_s3jobs_error_text(void *data, const u_char *text, size_t len)
 {
     ngx_s3jobs_error_reader_t *er = data;
@@ -343,7 +342,7 @@ ngx_s3jobs_error_text(void *data, const u_char *text, size_t len)
     ngx_s3jobs_error_text_t  *t;
 
     if (er->in[er->depth] != NGX_S3JOBS_ERROR_LEAF) {
-        return NGX_OK;
+        return;
     }
 
     t = er->leaf;
@@ -361,19 +360,15 @@ ngx_s3jobs_error_text(void *data, const u_char *text, size_t len)
     if (n < len) {
         t->size = t->len;
     }
-
-    return NGX_OK;
 }
 
 
-static ngx_int_t
+static void
 ngx_s3jobs_error_end(void *data)
 {
     ngx_s3jobs_error_reader_t *er = data;
 
     er->depth--;
-
-    return NGX_OK;
 }
 
 

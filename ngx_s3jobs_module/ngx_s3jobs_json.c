@@ -9,10 +9,27 @@
 #include "ngx_s3jobs_json.h"
 
 
+/*
+ * Whether one of eight bytes is other than 0x20 to 0x7e, or " or \.  Nothing
+ * is borrowed or carried from one byte to the next before that is so; 0x02
+ * swaps " with a space.
+ */
+
 #define ngx_s3jobs_bytes(c)  (0x0101010101010101ULL * (c))
 
+#define ngx_s3jobs_is_special(v)                                             \
+    (((((v) ^ ngx_s3jobs_bytes(0x02)) - ngx_s3jobs_bytes(0x21))              \
+      | (((v) ^ ngx_s3jobs_bytes('\\')) - ngx_s3jobs_bytes(1))               \
+      | ((v) + ngx_s3jobs_bytes(1)))                                         \
+     & ngx_s3jobs_bytes(0x80))
 
-static size_t ngx_s3jobs_json_plain(const u_char *p, size_t len);
+
+#define ngx_s3jobs_is_space(c)                                               \
+    ((c) == ' ' || (c) == '\t' || (c) == '\r' || (c) == '\n')
+
+
+static size_t ngx_s3jobs_json_plain(ngx_s3jobs_out_t *out, const u_char *p,
+    size_t len);
 static ngx_int_t ngx_s3jobs_json_special(ngx_s3jobs_out_t *out,
     const u_char *p, size_t len);
 
@@ -51,23 +68,28 @@ ngx_s3jobs_out_write(ngx_s3jobs_out_t *out, const void *p, size_t len)
 ngx_int_t
 ngx_s3jobs_json_escape(ngx_s3jobs_out_t *out, const u_char *p, size_t len)
 {
-    size_t         n;
     ngx_int_t      size;
     const u_char  *last;
+
+    if (len == 0) {
+        return NGX_OK;
+    }
 
     last = p + len;
 
     for ( ;; ) {
-        n = ngx_s3jobs_json_plain(p, last - p);
-
-        if (ngx_s3jobs_out_write(out, p, n) != NGX_OK) {
-            return NGX_ERROR;
-        }
-
-        p += n;
+        p += ngx_s3jobs_json_plain(out, p, last - p);
 
         if (p == last) {
             return NGX_OK;
+        }
+
+        if (out->pos == out->end) {
+            if (out->more == NULL || out->more(out) != NGX_OK) {
+                return NGX_ERROR;
+            }
+
+            continue;
         }
 
         size = ngx_s3jobs_utf8_length(p, last);
@@ -90,40 +112,54 @@ ngx_s3jobs_json_escape(ngx_s3jobs_out_t *out, const u_char *p, size_t len)
 }
 
 
-/* how many bytes from p need no look: 0x20 to 0x7e but for " and \ */
+/* copies what needs no escape, as far as there is room: how many bytes */
 
 static size_t
-ngx_s3jobs_json_plain(const u_char *p, size_t len)
+ngx_s3jobs_json_plain(ngx_s3jobs_out_t *out, const u_char *p, size_t len)
 {
+    u_char        *d;
+    size_t         n;
     uint64_t       v;
     const u_char  *s, *last;
 
     s = p;
-    last = p + len;
+    d = out->pos;
+
+    n = out->end - out->pos;
+    last = p + ngx_min(len, n);
 
     while (last - s >= 8) {
         ngx_memcpy(&v, s, 8);
 
-        /* no borrow or carry leaves a byte unless some byte is special */
-
-        if (((v - ngx_s3jobs_bytes(0x20))
-             | ((v ^ ngx_s3jobs_bytes('"')) - ngx_s3jobs_bytes(1))
-             | ((v ^ ngx_s3jobs_bytes('\\')) - ngx_s3jobs_bytes(1))
-             | (v + ngx_s3jobs_bytes(1))
-             | v)
-            & ngx_s3jobs_bytes(0x80))
-        {
+        if (ngx_s3jobs_is_special(v)) {
             break;
         }
 
+        ngx_memcpy(d, &v, 8);
         s += 8;
+        d += 8;
     }
 
-    while (s < last
-           && *s >= 0x20 && *s < 0x7f && *s != '"' && *s != '\\')
-    {
-        s++;
+    if (s > p && last - s < 8) {
+
+        /* the end, with some of what has been copied */
+
+        ngx_memcpy(&v, last - 8, 8);
+
+        if (!ngx_s3jobs_is_special(v)) {
+            n = last - s;
+            ngx_memcpy(d + n - 8, &v, 8);
+
+            s += n;
+            d += n;
+        }
     }
+
+    while (s < last && *s >= 0x20 && *s < 0x7f && *s != '"' && *s != '\\') {
+        *d++ = *s++;
+    }
+
+    out->pos = d;
 
     return s - p;
 }
@@ -168,6 +204,49 @@ ngx_s3jobs_json_special(ngx_s3jobs_out_t *out, const u_char *p, size_t len)
     buf[5] = hex[c & 0xf];
 
     return ngx_s3jobs_out_write(out, buf, 6);
+}
+
+
+ngx_int_t
+ngx_s3jobs_json_integer(ngx_str_t *s)
+{
+    u_char  *p, *last;
+
+    if (s->len == 0) {
+        return NGX_DECLINED;
+    }
+
+    p = s->data;
+    last = p + s->len;
+
+    while (p < last && ngx_s3jobs_is_space(*p)) {
+        p++;
+    }
+
+    while (p < last && ngx_s3jobs_is_space(last[-1])) {
+        last--;
+    }
+
+    s->data = p;
+    s->len = last - p;
+
+    if (p == last) {
+        return NGX_DECLINED;
+    }
+
+    if (*p == '-') {
+        p++;
+    }
+
+    if (p == last || (*p == '0' && last - p > 1)) {
+        return NGX_ERROR;
+    }
+
+    while (p < last && *p >= '0' && *p <= '9') {
+        p++;
+    }
+
+    return (p == last) ? NGX_OK : NGX_ERROR;
 }
 
 

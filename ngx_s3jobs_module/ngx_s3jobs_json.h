@@ -43,6 +43,14 @@ ngx_int_t ngx_s3jobs_json_escape(ngx_s3jobs_out_t *out, const u_char *p,
 
 
 /*
+ * Cuts XML's white space off both ends of s.  Returns NGX_OK if an integer as
+ * JSON has it is left (RFC 8259, section 6), NGX_DECLINED if nothing is, or
+ * else NGX_ERROR.
+ */
+ngx_int_t ngx_s3jobs_json_integer(ngx_str_t *s);
+
+
+/*
  * The length in bytes, 1 to 4, of the UTF-8 character at p (RFC 3629); 0 if
  * there is none; NGX_AGAIN if last cuts one short.
  */

@@ -6,71 +6,49 @@
 
 #include <ngx_config.h>
 #include <ngx_core.h>
+#include "ngx_s3jobs_fields.h"
 #include "ngx_s3jobs_listing.h"
 #include "ngx_s3jobs_sax.h"
 #include "ngx_s3jobs_writer.h"
 
 
-#define ngx_s3jobs_listing_is_space(c)                                       \
-    ((c) == ' ' || (c) == '\t' || (c) == '\r' || (c) == '\n')
-
-#define ngx_s3jobs_listing_is(field, s)                                      \
-    ((field)->name.len == (s)->len                                           \
-     && ngx_memcmp((field)->name.data, (s)->data, (s)->len) == 0)
-
-
-typedef struct ngx_s3jobs_listing_kind_s  ngx_s3jobs_listing_kind_t;
-typedef struct ngx_s3jobs_listing_field_s  ngx_s3jobs_listing_field_t;
+typedef struct ngx_s3jobs_listing_element_s  ngx_s3jobs_listing_element_t;
 
 
 /* what an element is, and so what becomes of what stands in it */
 
-struct ngx_s3jobs_listing_kind_s {
-    ngx_int_t  (*child)(ngx_s3jobs_listing_t *l, ngx_str_t *name);
-    ngx_int_t  (*text)(ngx_s3jobs_listing_t *l, const u_char *p, size_t len);
-    ngx_int_t  (*end)(ngx_s3jobs_listing_t *l);
-    ngx_str_t    close;      /* written at the end */
-    ngx_uint_t   early;      /* the key is written at the start */
-};
-
-
-struct ngx_s3jobs_listing_field_s {
-    ngx_str_t                          name;
-    ngx_str_t                          key;
-    const ngx_s3jobs_listing_kind_t   *kind;
-    const ngx_s3jobs_listing_field_t  *fields;
-};
-
-
 typedef struct {
+    void  (*child)(ngx_s3jobs_listing_t *l, const u_char *name, size_t len);
+    void  (*text)(ngx_s3jobs_listing_t *l, const u_char *p, size_t len);
+    void  (*end)(ngx_s3jobs_listing_t *l, ngx_s3jobs_listing_element_t *el);
+} ngx_s3jobs_listing_kind_t;
+
+
+struct ngx_s3jobs_listing_element_s {
     const ngx_s3jobs_listing_kind_t   *kind;
-    const ngx_s3jobs_listing_field_t  *field;      /* NULL: unknown */
-    const ngx_s3jobs_listing_field_t  *fields;
-    const ngx_s3jobs_listing_field_t  *next;       /* is likely to come */
-    ngx_uint_t                         seen;       /* bit n: fields[n] */
-    ngx_uint_t                         nnames;     /* unknown names before */
-    ngx_str_t                          name;
-    ngx_uint_t                         comma;
-} ngx_s3jobs_listing_element_t;
-
-
-typedef struct {
-    u_char                            *data;
-    size_t                             len;
-    size_t                             size;
-} ngx_s3jobs_listing_text_t;
+    const ngx_s3jobs_field_t          *field;      /* if it is known */
+    const ngx_s3jobs_field_t          *fields;     /* known in it */
+    const ngx_s3jobs_field_t          *next;       /* likely to come */
+    ngx_uint_t                         seen;       /* bits, by id */
+    ngx_uint_t                         nnames;     /* unknown, before it */
+    ngx_str_t                          name;       /* if it is unknown */
+};
 
 
 struct ngx_s3jobs_listing_s {
     ngx_s3jobs_writer_t                writer;
     ngx_s3jobs_sax_t                  *sax;
 
-    size_t                             leaf;       /* bytes of its text */
-    ngx_s3jobs_listing_text_t          text;
+    u_char                            *text;       /* of a leaf, if kept */
+    size_t                             len;        /* of it, kept or not */
+    size_t                             size;
     ngx_str_t                          token;      /* data NULL: none */
 
     ngx_s3jobs_listing_element_t      *element;
     ngx_s3jobs_listing_element_t       elements[NGX_S3JOBS_SAX_DEPTH_MAX + 1];
+
+    /* libxml2's copies of known names, by id */
+    const u_char                      *known[NGX_S3JOBS_FIELDS];
 
     ngx_uint_t                         nnames;
     ngx_str_t                          names[NGX_S3JOBS_LISTING_NAMES_MAX];
@@ -79,53 +57,53 @@ struct ngx_s3jobs_listing_s {
 };
 
 
-static ngx_int_t ngx_s3jobs_listing_rc(ngx_s3jobs_listing_t *l, ngx_int_t rc);
-
-static ngx_int_t ngx_s3jobs_listing_start(void *data, const u_char *name,
+static void ngx_s3jobs_listing_start(void *data, const u_char *name,
     size_t len);
-static ngx_int_t ngx_s3jobs_listing_text(void *data, const u_char *text,
+static void ngx_s3jobs_listing_text(void *data, const u_char *text,
     size_t len);
-static ngx_int_t ngx_s3jobs_listing_end(void *data);
-
-
-static ngx_int_t ngx_s3jobs_listing_child_document(ngx_s3jobs_listing_t *l,
-    ngx_str_t *name);
-static ngx_int_t ngx_s3jobs_listing_child_root(ngx_s3jobs_listing_t *l,
-    ngx_str_t *name);
-static ngx_int_t ngx_s3jobs_listing_child_jobs(ngx_s3jobs_listing_t *l,
-    ngx_str_t *name);
-static ngx_int_t ngx_s3jobs_listing_child_object(ngx_s3jobs_listing_t *l,
-    ngx_str_t *name);
-static ngx_int_t ngx_s3jobs_listing_child_array(ngx_s3jobs_listing_t *l,
-    ngx_str_t *name);
-static ngx_int_t ngx_s3jobs_listing_child_unknown(ngx_s3jobs_listing_t *l,
-    ngx_str_t *name);
-static ngx_int_t ngx_s3jobs_listing_child_skip(ngx_s3jobs_listing_t *l,
-    ngx_str_t *name);
-
-static ngx_int_t ngx_s3jobs_listing_text_write(ngx_s3jobs_listing_t *l,
+static void ngx_s3jobs_listing_end(void *data);
+static void ngx_s3jobs_listing_child_document(ngx_s3jobs_listing_t *l,
+    const u_char *name, size_t len);
+static void ngx_s3jobs_listing_child_root(ngx_s3jobs_listing_t *l,
+    const u_char *name, size_t len);
+static void ngx_s3jobs_listing_child_jobs(ngx_s3jobs_listing_t *l,
+    const u_char *name, size_t len);
+static void ngx_s3jobs_listing_child_object(ngx_s3jobs_listing_t *l,
+    const u_char *name, size_t len);
+static void ngx_s3jobs_listing_open_unknown(ngx_s3jobs_listing_t *l,
+    const u_char *name, size_t len);
+static void ngx_s3jobs_listing_child_array(ngx_s3jobs_listing_t *l,
+    const u_char *name, size_t len);
+static void ngx_s3jobs_listing_child_unknown(ngx_s3jobs_listing_t *l,
+    const u_char *name, size_t len);
+static void ngx_s3jobs_listing_child_skip(ngx_s3jobs_listing_t *l,
+    const u_char *name, size_t len);
+static void ngx_s3jobs_listing_text_string(ngx_s3jobs_listing_t *l,
     const u_char *p, size_t len);
-static ngx_int_t ngx_s3jobs_listing_text_keep(ngx_s3jobs_listing_t *l,
+static void ngx_s3jobs_listing_text_keep(ngx_s3jobs_listing_t *l,
     const u_char *p, size_t len);
-
-static ngx_int_t ngx_s3jobs_listing_end_token(ngx_s3jobs_listing_t *l);
-static ngx_int_t ngx_s3jobs_listing_end_job(ngx_s3jobs_listing_t *l);
-static ngx_int_t ngx_s3jobs_listing_end_number(ngx_s3jobs_listing_t *l);
-static ngx_int_t ngx_s3jobs_listing_end_unknown(ngx_s3jobs_listing_t *l);
-
-static ngx_s3jobs_listing_element_t *ngx_s3jobs_listing_push(
-    ngx_s3jobs_listing_t *l, const ngx_s3jobs_listing_kind_t *kind);
-static const ngx_s3jobs_listing_field_t *ngx_s3jobs_listing_find(
-    ngx_s3jobs_listing_element_t *el, ngx_str_t *name);
-static ngx_uint_t ngx_s3jobs_listing_is_number(ngx_str_t *s);
-static ngx_int_t ngx_s3jobs_listing_key(ngx_s3jobs_listing_t *l);
-static ngx_int_t ngx_s3jobs_listing_unknown_key(ngx_s3jobs_listing_t *l);
-static ngx_int_t ngx_s3jobs_listing_put(ngx_s3jobs_listing_t *l,
-    const void *p, size_t len);
-static ngx_int_t ngx_s3jobs_listing_put_text(ngx_s3jobs_listing_t *l,
-    const u_char *p, size_t len);
-static ngx_int_t ngx_s3jobs_listing_wrote(ngx_s3jobs_listing_t *l,
-    ngx_int_t rc);
+static void ngx_s3jobs_listing_end_token(ngx_s3jobs_listing_t *l,
+    ngx_s3jobs_listing_element_t *el);
+static void ngx_s3jobs_listing_end_job(ngx_s3jobs_listing_t *l,
+    ngx_s3jobs_listing_element_t *el);
+static void ngx_s3jobs_listing_end_object(ngx_s3jobs_listing_t *l,
+    ngx_s3jobs_listing_element_t *el);
+static void ngx_s3jobs_listing_end_array(ngx_s3jobs_listing_t *l,
+    ngx_s3jobs_listing_element_t *el);
+static void ngx_s3jobs_listing_end_string(ngx_s3jobs_listing_t *l,
+    ngx_s3jobs_listing_element_t *el);
+static void ngx_s3jobs_listing_end_number(ngx_s3jobs_listing_t *l,
+    ngx_s3jobs_listing_element_t *el);
+static void ngx_s3jobs_listing_end_unknown(ngx_s3jobs_listing_t *l,
+    ngx_s3jobs_listing_element_t *el);
+static void ngx_s3jobs_listing_push(ngx_s3jobs_listing_t *l,
+    const ngx_s3jobs_listing_kind_t *kind, const ngx_s3jobs_field_t *fields);
+static const ngx_s3jobs_field_t *ngx_s3jobs_listing_find(
+    ngx_s3jobs_listing_t *l, ngx_s3jobs_listing_element_t *el,
+    const u_char *name, size_t len);
+static void ngx_s3jobs_listing_unknown_key(ngx_s3jobs_listing_t *l,
+    ngx_s3jobs_listing_element_t *el);
+static void ngx_s3jobs_listing_fail(void *data, const char *error);
 
 
 static const ngx_s3jobs_sax_handler_t  ngx_s3jobs_listing_handler = {
@@ -136,56 +114,47 @@ static const ngx_s3jobs_sax_handler_t  ngx_s3jobs_listing_handler = {
 
 
 static const ngx_s3jobs_listing_kind_t  ngx_s3jobs_listing_document = {
-    ngx_s3jobs_listing_child_document, NULL, NULL,
-    ngx_null_string, 0
+    ngx_s3jobs_listing_child_document, NULL, NULL
 };
 
 
 static const ngx_s3jobs_listing_kind_t  ngx_s3jobs_listing_root = {
-    ngx_s3jobs_listing_child_root, NULL, NULL,
-    ngx_null_string, 0
+    ngx_s3jobs_listing_child_root, NULL, NULL
 };
 
 
 static const ngx_s3jobs_listing_kind_t  ngx_s3jobs_listing_array_of_jobs = {
-    ngx_s3jobs_listing_child_jobs, NULL, NULL,
-    ngx_null_string, 0
+    ngx_s3jobs_listing_child_jobs, NULL, NULL
 };
 
 
 static const ngx_s3jobs_listing_kind_t  ngx_s3jobs_listing_job = {
-    ngx_s3jobs_listing_child_object, NULL, ngx_s3jobs_listing_end_job,
-    ngx_null_string, 0
+    ngx_s3jobs_listing_child_object, NULL, ngx_s3jobs_listing_end_job
 };
 
 
-static const ngx_s3jobs_listing_kind_t  ngx_s3jobs_listing_token = {
-    NULL, ngx_s3jobs_listing_text_keep, ngx_s3jobs_listing_end_token,
-    ngx_null_string, 0
-};
-
-
-static const ngx_s3jobs_listing_kind_t  ngx_s3jobs_listing_object = {
-    ngx_s3jobs_listing_child_object, NULL, NULL,
-    ngx_string("}"), 1
-};
-
-
-static const ngx_s3jobs_listing_kind_t  ngx_s3jobs_listing_array = {
-    ngx_s3jobs_listing_child_array, NULL, NULL,
-    ngx_string("]"), 0
+static const ngx_s3jobs_listing_kind_t  ngx_s3jobs_listing_next_token = {
+    NULL, ngx_s3jobs_listing_text_keep, ngx_s3jobs_listing_end_token
 };
 
 
 static const ngx_s3jobs_listing_kind_t  ngx_s3jobs_listing_string = {
-    NULL, ngx_s3jobs_listing_text_write, NULL,
-    ngx_string("\""), 1
+    NULL, ngx_s3jobs_listing_text_string, ngx_s3jobs_listing_end_string
 };
 
 
 static const ngx_s3jobs_listing_kind_t  ngx_s3jobs_listing_number = {
-    NULL, ngx_s3jobs_listing_text_keep, ngx_s3jobs_listing_end_number,
-    ngx_null_string, 0
+    NULL, ngx_s3jobs_listing_text_keep, ngx_s3jobs_listing_end_number
+};
+
+
+static const ngx_s3jobs_listing_kind_t  ngx_s3jobs_listing_object = {
+    ngx_s3jobs_listing_child_object, NULL, ngx_s3jobs_listing_end_object
+};
+
+
+static const ngx_s3jobs_listing_kind_t  ngx_s3jobs_listing_array = {
+    ngx_s3jobs_listing_child_array, NULL, ngx_s3jobs_listing_end_array
 };
 
 
@@ -193,83 +162,25 @@ static const ngx_s3jobs_listing_kind_t  ngx_s3jobs_listing_number = {
 
 static const ngx_s3jobs_listing_kind_t  ngx_s3jobs_listing_unknown = {
     ngx_s3jobs_listing_child_unknown,
-    ngx_s3jobs_listing_text_keep, ngx_s3jobs_listing_end_unknown,
-    ngx_null_string, 0
+    ngx_s3jobs_listing_text_keep, ngx_s3jobs_listing_end_unknown
 };
 
 
-/* a sibling had the name */
+/* a sibling of that name was there */
 
 static const ngx_s3jobs_listing_kind_t  ngx_s3jobs_listing_skip = {
-    ngx_s3jobs_listing_child_skip, NULL, NULL,
-    ngx_null_string, 0
+    ngx_s3jobs_listing_child_skip, NULL, NULL
 };
 
 
-/* https://docs.aws.amazon.com/AmazonS3/latest/API/API_control_ListJobs.html */
+/* by type of field */
 
-#define ngx_s3jobs_string(name)                                              \
-    { ngx_string(name), ngx_string(",\"" name "\":\""),                      \
-      &ngx_s3jobs_listing_string, NULL }
-
-#define ngx_s3jobs_number(name)                                              \
-    { ngx_string(name), ngx_string(",\"" name "\":"),                        \
-      &ngx_s3jobs_listing_number, NULL }
-
-#define ngx_s3jobs_object(name, fields)                                      \
-    { ngx_string(name), ngx_string(",\"" name "\":{"),                       \
-      &ngx_s3jobs_listing_object, fields }
-
-#define ngx_s3jobs_last                                                      \
-    { ngx_null_string, ngx_null_string, NULL, NULL }
-
-
-static const ngx_s3jobs_listing_field_t  ngx_s3jobs_listing_none[] = {
-    ngx_s3jobs_last
-};
-
-
-static const ngx_s3jobs_listing_field_t  ngx_s3jobs_listing_timers[] = {
-    ngx_s3jobs_number("ElapsedTimeInActiveSeconds"),
-    ngx_s3jobs_last
-};
-
-
-static const ngx_s3jobs_listing_field_t  ngx_s3jobs_listing_progress[] = {
-    ngx_s3jobs_number("TotalNumberOfTasks"),
-    ngx_s3jobs_number("NumberOfTasksSucceeded"),
-    ngx_s3jobs_number("NumberOfTasksFailed"),
-    ngx_s3jobs_object("Timers", ngx_s3jobs_listing_timers),
-    ngx_s3jobs_last
-};
-
-
-static const ngx_s3jobs_listing_field_t  ngx_s3jobs_listing_fields[] = {
-    ngx_s3jobs_string("JobId"),
-    ngx_s3jobs_string("Description"),
-    ngx_s3jobs_string("Operation"),
-    ngx_s3jobs_number("Priority"),
-    ngx_s3jobs_string("Status"),
-    ngx_s3jobs_string("CreationTime"),
-    ngx_s3jobs_string("TerminationDate"),
-    ngx_s3jobs_object("ProgressSummary", ngx_s3jobs_listing_progress),
-    ngx_s3jobs_last
-};
-
-
-static const ngx_s3jobs_listing_field_t  ngx_s3jobs_listing_result[] = {
-
-    { ngx_string("Jobs"),
-      ngx_null_string,
-      &ngx_s3jobs_listing_array_of_jobs,
-      NULL },
-
-    { ngx_string("NextToken"),
-      ngx_null_string,
-      &ngx_s3jobs_listing_token,
-      NULL },
-
-    ngx_s3jobs_last
+static const ngx_s3jobs_listing_kind_t  *ngx_s3jobs_listing_kinds[] = {
+    &ngx_s3jobs_listing_string,
+    &ngx_s3jobs_listing_number,
+    &ngx_s3jobs_listing_object,
+    &ngx_s3jobs_listing_array_of_jobs,
+    &ngx_s3jobs_listing_next_token
 };
 
 
@@ -289,7 +200,7 @@ ngx_s3jobs_listing_create(ngx_s3jobs_out_t *out)
         return NULL;
     }
 
-    ngx_s3jobs_writer_init(&l->writer, out);
+    ngx_s3jobs_writer_init(&l->writer, out, ngx_s3jobs_listing_fail, l);
 
     l->element = l->elements;
     l->element->kind = &ngx_s3jobs_listing_document;
@@ -308,7 +219,7 @@ ngx_s3jobs_listing_destroy(ngx_s3jobs_listing_t *l)
     ngx_s3jobs_sax_destroy(l->sax);
     ngx_s3jobs_writer_cleanup(&l->writer);
 
-    free(l->text.data);
+    free(l->text);
     free(l->token.data);
     free(l);
 }
@@ -317,24 +228,27 @@ ngx_s3jobs_listing_destroy(ngx_s3jobs_listing_t *l)
 ngx_int_t
 ngx_s3jobs_listing_feed(ngx_s3jobs_listing_t *l, const u_char *p, size_t len)
 {
-    return ngx_s3jobs_listing_rc(l, ngx_s3jobs_sax_feed(l->sax, p, len));
+    if (ngx_s3jobs_sax_feed(l->sax, p, len) == NGX_OK) {
+        return NGX_OK;
+    }
+
+    return l->failed ? NGX_ERROR : NGX_DECLINED;
 }
 
 
 ngx_int_t
 ngx_s3jobs_listing_finish(ngx_s3jobs_listing_t *l)
 {
-    ngx_int_t  rc;
+    if (ngx_s3jobs_sax_finish(l->sax) == NGX_OK) {
 
-    rc = ngx_s3jobs_sax_finish(l->sax);
+        ngx_s3jobs_writer_finish(&l->writer, l->token.data ? &l->token : NULL);
 
-    if (rc == NGX_OK) {
-        rc = ngx_s3jobs_listing_wrote(l,
-                 ngx_s3jobs_writer_finish(&l->writer,
-                                          l->token.data ? &l->token : NULL));
+        if (!l->writer.failed) {
+            return NGX_OK;
+        }
     }
 
-    return ngx_s3jobs_listing_rc(l, rc);
+    return l->failed ? NGX_ERROR : NGX_DECLINED;
 }
 
 
@@ -352,513 +266,423 @@ ngx_s3jobs_listing_error(ngx_s3jobs_listing_t *l)
 }
 
 
-static ngx_int_t
-ngx_s3jobs_listing_rc(ngx_s3jobs_listing_t *l, ngx_int_t rc)
-{
-    if (rc == NGX_OK) {
-        return NGX_OK;
-    }
-
-    return l->failed ? NGX_ERROR : NGX_DECLINED;
-}
-
-
-static ngx_int_t
+static void
 ngx_s3jobs_listing_start(void *data, const u_char *name, size_t len)
 {
     ngx_s3jobs_listing_t *l = data;
 
-    ngx_str_t  s;
-
-    s.data = (u_char *) name;
-    s.len = len;
-
     if (l->element->kind->child == NULL) {
-        return ngx_s3jobs_sax_refuse(l->sax, "element inside of a value");
+        ngx_s3jobs_sax_refuse(l->sax, "element inside of a value");
+        return;
     }
 
-    return l->element->kind->child(l, &s);
+    l->element->kind->child(l, name, len);
 }
 
 
-static ngx_int_t
+static void
 ngx_s3jobs_listing_text(void *data, const u_char *text, size_t len)
 {
     ngx_s3jobs_listing_t *l = data;
 
-    if (l->element->kind->text == NULL) {
-        return NGX_OK;
+    if (l->element->kind->text) {
+        l->element->kind->text(l, text, len);
     }
-
-    return l->element->kind->text(l, text, len);
 }
 
 
-static ngx_int_t
+static void
 ngx_s3jobs_listing_end(void *data)
 {
     ngx_s3jobs_listing_t *l = data;
 
-    const ngx_s3jobs_listing_kind_t  *kind;
-
-    kind = l->element->kind;
-
-    if (kind->end && kind->end(l) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    l->nnames = l->element->nnames;
-    l->element--;
-
-    return ngx_s3jobs_listing_put(l, kind->close.data, kind->close.len);
-}
-
-
-static ngx_int_t
-ngx_s3jobs_listing_child_document(ngx_s3jobs_listing_t *l, ngx_str_t *name)
-{
     ngx_s3jobs_listing_element_t  *el;
 
-    static const u_char  root[] = "ListJobsResult";
+    el = l->element;
 
-    if (name->len != sizeof(root) - 1
-        || ngx_memcmp(name->data, root, sizeof(root) - 1) != 0)
-    {
-        return ngx_s3jobs_sax_refuse(l->sax, "not a ListJobsResult");
+    l->nnames = el->nnames;
+    l->element = el - 1;
+
+    if (el->kind->end) {
+        el->kind->end(l, el);
     }
-
-    el = ngx_s3jobs_listing_push(l, &ngx_s3jobs_listing_root);
-
-    el->fields = ngx_s3jobs_listing_result;
-    el->next = el->fields;
-
-    /* Jobs stands before all else */
-    el->comma = 1;
-
-    return ngx_s3jobs_listing_wrote(l, ngx_s3jobs_writer_begin(&l->writer));
 }
 
 
-static ngx_int_t
-ngx_s3jobs_listing_child_root(ngx_s3jobs_listing_t *l, ngx_str_t *name)
+static void
+ngx_s3jobs_listing_child_document(ngx_s3jobs_listing_t *l, const u_char *name,
+    size_t len)
 {
-    ngx_uint_t                         n;
-    const ngx_s3jobs_listing_field_t  *field;
+    static const u_char  root[] = "ListJobsResult";
 
-    field = ngx_s3jobs_listing_find(l->element, name);
+    if (len != sizeof(root) - 1 || ngx_memcmp(name, root, len) != 0) {
+        ngx_s3jobs_sax_refuse(l->sax, "not a ListJobsResult");
+        return;
+    }
+
+    ngx_s3jobs_listing_push(l, &ngx_s3jobs_listing_root,
+                            ngx_s3jobs_fields_result);
+
+    ngx_s3jobs_writer_begin(&l->writer);
+}
+
+
+static void
+ngx_s3jobs_listing_child_root(ngx_s3jobs_listing_t *l, const u_char *name,
+    size_t len)
+{
+    const ngx_s3jobs_field_t  *field;
+
+    field = ngx_s3jobs_listing_find(l, l->element, name, len);
 
     if (field == NULL) {
         ngx_s3jobs_writer_rest(&l->writer);
 
-    } else if (field->kind == &ngx_s3jobs_listing_array_of_jobs) {
-        n = field - l->element->fields;
-
-        if (l->element->seen & ((ngx_uint_t) 1 << n)) {
-            return ngx_s3jobs_sax_refuse(l->sax, "second Jobs");
-        }
+    } else if (field->type == NGX_S3JOBS_FIELD_JOBS
+               && (l->element->seen & (1u << field->id)))
+    {
+        ngx_s3jobs_sax_refuse(l->sax, "second Jobs");
+        return;
     }
 
-    return ngx_s3jobs_listing_child_object(l, name);
+    ngx_s3jobs_listing_child_object(l, name, len);
 }
 
 
-static ngx_int_t
-ngx_s3jobs_listing_child_jobs(ngx_s3jobs_listing_t *l, ngx_str_t *name)
+static void
+ngx_s3jobs_listing_child_jobs(ngx_s3jobs_listing_t *l, const u_char *name,
+    size_t len)
 {
-    ngx_s3jobs_listing_element_t  *el;
+    ngx_s3jobs_listing_push(l, &ngx_s3jobs_listing_job,
+                            ngx_s3jobs_fields_job);
 
-    el = ngx_s3jobs_listing_push(l, &ngx_s3jobs_listing_job);
-
-    el->fields = ngx_s3jobs_listing_fields;
-    el->next = el->fields;
-
-    return ngx_s3jobs_listing_wrote(l, ngx_s3jobs_writer_job(&l->writer));
+    ngx_s3jobs_writer_job(&l->writer);
 }
 
 
-static ngx_int_t
-ngx_s3jobs_listing_child_object(ngx_s3jobs_listing_t *l, ngx_str_t *name)
+static void
+ngx_s3jobs_listing_child_object(ngx_s3jobs_listing_t *l, const u_char *name,
+    size_t len)
 {
-    ngx_str_t                         *s;
-    ngx_uint_t                         i, bit;
     ngx_s3jobs_listing_element_t      *el;
-    const ngx_s3jobs_listing_field_t  *field;
+    const ngx_s3jobs_field_t  *field;
 
     el = l->element;
-    field = ngx_s3jobs_listing_find(el, name);
+    field = el->next;
 
-    if (field) {
-        bit = (ngx_uint_t) 1 << (field - el->fields);
+    if (l->known[field->id] != name) {
+        field = ngx_s3jobs_listing_find(l, el, name, len);
 
-        if (el->seen & bit) {
-            (void) ngx_s3jobs_listing_push(l, &ngx_s3jobs_listing_skip);
-            return NGX_OK;
+        if (field == NULL) {
+            ngx_s3jobs_listing_open_unknown(l, name, len);
+            return;
         }
-
-        el->seen |= bit;
-
-        el = ngx_s3jobs_listing_push(l, field->kind);
-
-        el->field = field;
-
-        if (field->fields) {
-            el->fields = field->fields;
-            el->next = field->fields;
-        }
-
-        return field->kind->early ? ngx_s3jobs_listing_key(l) : NGX_OK;
     }
 
-    for (i = el->nnames; i < l->nnames; i++) {
-        s = &l->names[i];
+    if (el->seen & (1u << field->id)) {
+        ngx_s3jobs_listing_push(l, &ngx_s3jobs_listing_skip, NULL);
+        return;
+    }
 
-        if (s->len == name->len
-            && ngx_memcmp(s->data, name->data, s->len) == 0)
-        {
-            (void) ngx_s3jobs_listing_push(l, &ngx_s3jobs_listing_skip);
-            return NGX_OK;
+    el->seen |= 1u << field->id;
+    el->next = field + 1;
+
+    ngx_s3jobs_listing_push(l, ngx_s3jobs_listing_kinds[field->type],
+                            field->fields);
+    l->element->field = field;
+
+    if (field->fields == NULL) {
+        return;
+    }
+
+    ngx_s3jobs_writer_json(&l->writer, &field->key, NULL, 0);
+    ngx_s3jobs_writer_open(&l->writer, '{');
+}
+
+
+static void
+ngx_s3jobs_listing_open_unknown(ngx_s3jobs_listing_t *l, const u_char *name,
+    size_t len)
+{
+    ngx_str_t  *s, *last;
+
+    last = l->names + l->nnames;
+
+    for (s = l->names + l->element->nnames; s < last; s++) {
+        if (s->len == len && ngx_memcmp(s->data, name, len) == 0) {
+            ngx_s3jobs_listing_push(l, &ngx_s3jobs_listing_skip, NULL);
+            return;
         }
     }
 
     if (l->nnames == NGX_S3JOBS_LISTING_NAMES_MAX) {
-        return ngx_s3jobs_sax_refuse(l->sax, "too many unknown elements");
+        ngx_s3jobs_sax_refuse(l->sax, "too many unknown elements");
+        return;
     }
 
-    l->names[l->nnames++] = *name;
+    s->data = (u_char *) name;
+    s->len = len;
 
-    el = ngx_s3jobs_listing_push(l, &ngx_s3jobs_listing_unknown);
-    el->name = *name;
+    l->nnames++;
 
-    return NGX_OK;
+    ngx_s3jobs_listing_push(l, &ngx_s3jobs_listing_unknown, NULL);
+    l->element->name = *s;
 }
 
 
-static ngx_int_t
-ngx_s3jobs_listing_child_array(ngx_s3jobs_listing_t *l, ngx_str_t *name)
-{
-    (void) ngx_s3jobs_listing_push(l, &ngx_s3jobs_listing_unknown);
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_s3jobs_listing_child_unknown(ngx_s3jobs_listing_t *l, ngx_str_t *name)
-{
-    ngx_int_t                         rc;
-    const ngx_s3jobs_listing_kind_t  *kind;
-
-    if (ngx_s3jobs_listing_unknown_key(l) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    if (name->len == 6 && ngx_memcmp(name->data, "member", 6) == 0) {
-        kind = &ngx_s3jobs_listing_array;
-        rc = ngx_s3jobs_listing_put(l, "[", 1);
-
-    } else {
-        kind = &ngx_s3jobs_listing_object;
-        rc = ngx_s3jobs_listing_put(l, "{", 1);
-    }
-
-    if (rc != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    l->element->kind = kind;
-
-    return kind->child(l, name);
-}
-
-
-static ngx_int_t
-ngx_s3jobs_listing_child_skip(ngx_s3jobs_listing_t *l, ngx_str_t *name)
-{
-    (void) ngx_s3jobs_listing_push(l, &ngx_s3jobs_listing_skip);
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_s3jobs_listing_text_write(ngx_s3jobs_listing_t *l, const u_char *p,
+static void
+ngx_s3jobs_listing_child_array(ngx_s3jobs_listing_t *l, const u_char *name,
     size_t len)
 {
-    l->leaf += len;
-
-    if (l->leaf > NGX_S3JOBS_LISTING_TEXT_MAX) {
-        return ngx_s3jobs_sax_refuse(l->sax, "too long a text");
-    }
-
-    return ngx_s3jobs_listing_put_text(l, p, len);
+    ngx_s3jobs_listing_push(l, &ngx_s3jobs_listing_unknown, NULL);
+    l->element->name.len = 0;
 }
 
 
-static ngx_int_t
+static void
+ngx_s3jobs_listing_child_unknown(ngx_s3jobs_listing_t *l, const u_char *name,
+    size_t len)
+{
+    u_char                         c;
+    ngx_s3jobs_listing_element_t  *el;
+
+    el = l->element;
+
+    if (len == 6 && ngx_memcmp(name, "member", 6) == 0) {
+        el->kind = &ngx_s3jobs_listing_array;
+        c = '[';
+
+    } else {
+        el->kind = &ngx_s3jobs_listing_object;
+        el->fields = ngx_s3jobs_fields_none;
+        el->next = ngx_s3jobs_fields_none;
+        el->seen = 0;
+        c = '{';
+    }
+
+    ngx_s3jobs_listing_unknown_key(l, el);
+    ngx_s3jobs_writer_open(&l->writer, c);
+
+    el->kind->child(l, name, len);
+}
+
+
+static void
+ngx_s3jobs_listing_child_skip(ngx_s3jobs_listing_t *l, const u_char *name,
+    size_t len)
+{
+    ngx_s3jobs_listing_push(l, &ngx_s3jobs_listing_skip, NULL);
+}
+
+
+static void
+ngx_s3jobs_listing_text_string(ngx_s3jobs_listing_t *l, const u_char *p,
+    size_t len)
+{
+    const ngx_str_t  *key;
+
+    key = l->len ? NULL : &l->element->field->key;
+
+    l->len += len;
+
+    if (l->len > NGX_S3JOBS_LISTING_TEXT_MAX) {
+        ngx_s3jobs_sax_refuse(l->sax, "too long a text");
+        return;
+    }
+
+    ngx_s3jobs_writer_text(&l->writer, key, p, len);
+}
+
+
+static void
 ngx_s3jobs_listing_text_keep(ngx_s3jobs_listing_t *l, const u_char *p,
     size_t len)
 {
-    u_char                     *data;
-    size_t                      size;
-    ngx_s3jobs_listing_text_t  *text;
+    u_char  *text;
+    size_t   size;
 
-    text = &l->text;
-    size = text->len + len;
+    size = l->len + len;
 
     if (size > NGX_S3JOBS_LISTING_TEXT_MAX) {
-        return ngx_s3jobs_sax_refuse(l->sax, "too long a text");
+        ngx_s3jobs_sax_refuse(l->sax, "too long a text");
+        return;
     }
 
-    if (size > text->size) {
-        size = ngx_max(size, 2 * text->size);
-        size = ngx_align(size, 256);
+    if (size > l->size) {
+        size = ngx_align(ngx_max(size, 2 * l->size), 256);
 
-        data = realloc(text->data, size);
-        if (data == NULL) {
-            return ngx_s3jobs_listing_wrote(l, NGX_ERROR);
+        text = realloc(l->text, size);
+        if (text == NULL) {
+            ngx_s3jobs_listing_fail(l, NULL);
+            return;
         }
 
-        text->data = data;
-        text->size = size;
+        l->text = text;
+        l->size = size;
     }
 
-    ngx_memcpy(text->data + text->len, p, len);
-    text->len += len;
-
-    return NGX_OK;
+    ngx_memcpy(l->text + l->len, p, len);
+    l->len += len;
 }
 
 
-static ngx_int_t
-ngx_s3jobs_listing_end_token(ngx_s3jobs_listing_t *l)
+static void
+ngx_s3jobs_listing_end_token(ngx_s3jobs_listing_t *l,
+    ngx_s3jobs_listing_element_t *el)
 {
-    u_char  *data;
-
-    if (l->text.len > NGX_S3JOBS_LISTING_TOKEN_MAX) {
-        return ngx_s3jobs_sax_refuse(l->sax, "too long a NextToken");
+    if (l->len > NGX_S3JOBS_LISTING_TOKEN_MAX) {
+        ngx_s3jobs_sax_refuse(l->sax, "too long a NextToken");
+        return;
     }
 
-    data = malloc(l->text.len + 1);
-    if (data == NULL) {
-        return ngx_s3jobs_listing_wrote(l, NGX_ERROR);
+    l->token.data = malloc(l->len + 1);
+    if (l->token.data == NULL) {
+        ngx_s3jobs_listing_fail(l, NULL);
+        return;
     }
 
-    ngx_memcpy(data, l->text.data, l->text.len);
+    l->token.len = l->len;
 
-    l->token.data = data;
-    l->token.len = l->text.len;
-
-    return NGX_OK;
+    if (l->len) {
+        ngx_memcpy(l->token.data, l->text, l->len);
+    }
 }
 
 
-static ngx_int_t
-ngx_s3jobs_listing_end_job(ngx_s3jobs_listing_t *l)
+static void
+ngx_s3jobs_listing_end_job(ngx_s3jobs_listing_t *l,
+    ngx_s3jobs_listing_element_t *el)
 {
-    return ngx_s3jobs_listing_wrote(l, ngx_s3jobs_writer_job_end(&l->writer));
+    ngx_s3jobs_writer_job_end(&l->writer);
 }
 
 
-static ngx_int_t
-ngx_s3jobs_listing_end_number(ngx_s3jobs_listing_t *l)
+static void
+ngx_s3jobs_listing_end_object(ngx_s3jobs_listing_t *l,
+    ngx_s3jobs_listing_element_t *el)
+{
+    ngx_s3jobs_writer_close(&l->writer, '}');
+}
+
+
+static void
+ngx_s3jobs_listing_end_array(ngx_s3jobs_listing_t *l,
+    ngx_s3jobs_listing_element_t *el)
+{
+    ngx_s3jobs_writer_close(&l->writer, ']');
+}
+
+
+static void
+ngx_s3jobs_listing_end_string(ngx_s3jobs_listing_t *l,
+    ngx_s3jobs_listing_element_t *el)
+{
+    if (l->len == 0) {
+        ngx_s3jobs_writer_text(&l->writer, &el->field->key, NULL, 0);
+    }
+
+    ngx_s3jobs_writer_close(&l->writer, '"');
+}
+
+
+static void
+ngx_s3jobs_listing_end_number(ngx_s3jobs_listing_t *l,
+    ngx_s3jobs_listing_element_t *el)
 {
     ngx_str_t  s;
 
-    s.data = l->text.data;
-    s.len = l->text.len;
+    s.data = l->text;
+    s.len = l->len;
 
-    while (s.len && ngx_s3jobs_listing_is_space(s.data[0])) {
-        s.data++;
-        s.len--;
+    switch (ngx_s3jobs_json_integer(&s)) {
+
+    case NGX_OK:
+        ngx_s3jobs_writer_json(&l->writer, &el->field->key, s.data, s.len);
+        break;
+
+    case NGX_DECLINED:
+        break;
+
+    default:
+        ngx_s3jobs_sax_refuse(l->sax, "bad number");
     }
-
-    while (s.len && ngx_s3jobs_listing_is_space(s.data[s.len - 1])) {
-        s.len--;
-    }
-
-    if (s.len == 0) {
-        return NGX_OK;
-    }
-
-    if (!ngx_s3jobs_listing_is_number(&s)) {
-        return ngx_s3jobs_sax_refuse(l->sax, "bad number");
-    }
-
-    if (ngx_s3jobs_listing_key(l) != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    return ngx_s3jobs_listing_put(l, s.data, s.len);
 }
 
 
-static ngx_int_t
-ngx_s3jobs_listing_end_unknown(ngx_s3jobs_listing_t *l)
+static void
+ngx_s3jobs_listing_end_unknown(ngx_s3jobs_listing_t *l,
+    ngx_s3jobs_listing_element_t *el)
 {
-    if (ngx_s3jobs_listing_unknown_key(l) != NGX_OK
-        || ngx_s3jobs_listing_put(l, "\"", 1) != NGX_OK
-        || ngx_s3jobs_listing_put_text(l, l->text.data, l->text.len)
-           != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
+    ngx_s3jobs_listing_unknown_key(l, el);
 
-    return ngx_s3jobs_listing_put(l, "\"", 1);
+    ngx_s3jobs_writer_open(&l->writer, '"');
+    ngx_s3jobs_writer_text(&l->writer, NULL, l->text, l->len);
+    ngx_s3jobs_writer_close(&l->writer, '"');
 }
 
 
-static ngx_s3jobs_listing_element_t *
+static void
 ngx_s3jobs_listing_push(ngx_s3jobs_listing_t *l,
-    const ngx_s3jobs_listing_kind_t *kind)
+    const ngx_s3jobs_listing_kind_t *kind,
+    const ngx_s3jobs_field_t *fields)
 {
     ngx_s3jobs_listing_element_t  *el;
 
     el = ++l->element;
 
     el->kind = kind;
-    el->field = NULL;
-    el->fields = ngx_s3jobs_listing_none;
-    el->next = ngx_s3jobs_listing_none;
+    el->fields = fields;
+    el->next = fields;
     el->seen = 0;
     el->nnames = l->nnames;
-    el->name.len = 0;
-    el->comma = 0;
 
-    l->leaf = 0;
-    l->text.len = 0;
-
-    return el;
+    l->len = 0;
 }
 
 
-static const ngx_s3jobs_listing_field_t *
-ngx_s3jobs_listing_find(ngx_s3jobs_listing_element_t *el, ngx_str_t *name)
+static const ngx_s3jobs_field_t *
+ngx_s3jobs_listing_find(ngx_s3jobs_listing_t *l,
+    ngx_s3jobs_listing_element_t *el, const u_char *name, size_t len)
 {
-    const ngx_s3jobs_listing_field_t  *field;
+    const ngx_s3jobs_field_t  *field;
 
-    for (field = el->next; field->name.len; field++) {
-        if (ngx_s3jobs_listing_is(field, name)) {
-            goto found;
-        }
-    }
-
-    for (field = el->fields; field < el->next; field++) {
-        if (ngx_s3jobs_listing_is(field, name)) {
-            goto found;
+    for (field = el->fields; field->name.len; field++) {
+        if (field->name.len == len
+            && ngx_memcmp(field->name.data, name, len) == 0)
+        {
+            l->known[field->id] = name;
+            return field;
         }
     }
 
     return NULL;
-
-found:
-
-    el->next = field + 1;
-
-    return field;
 }
 
 
-/* what JSON calls an integer (RFC 8259, section 6) */
-
-static ngx_uint_t
-ngx_s3jobs_listing_is_number(ngx_str_t *s)
+static void
+ngx_s3jobs_listing_unknown_key(ngx_s3jobs_listing_t *l,
+    ngx_s3jobs_listing_element_t *el)
 {
-    size_t  i, first;
+    static const ngx_str_t  comma = ngx_string(",");
 
-    first = (s->data[0] == '-');
+    if (el->name.len) {
+        ngx_s3jobs_writer_key(&l->writer, el->name.data, el->name.len);
 
-    if (s->len == first || (s->data[first] == '0' && s->len > first + 1)) {
-        return 0;
+    } else {
+        ngx_s3jobs_writer_json(&l->writer, &comma, NULL, 0);
     }
-
-    for (i = first; i < s->len; i++) {
-        if (s->data[i] < '0' || s->data[i] > '9') {
-            return 0;
-        }
-    }
-
-    return 1;
 }
 
 
-static ngx_int_t
-ngx_s3jobs_listing_key(ngx_s3jobs_listing_t *l)
+static void
+ngx_s3jobs_listing_fail(void *data, const char *error)
 {
-    size_t                         skip;
-    const ngx_str_t               *key;
-    ngx_s3jobs_listing_element_t  *parent;
+    ngx_s3jobs_listing_t *l = data;
 
-    parent = l->element - 1;
-    key = &l->element->field->key;
-
-    skip = !parent->comma;
-    parent->comma = 1;
-
-    return ngx_s3jobs_listing_put(l, key->data + skip, key->len - skip);
-}
-
-
-static ngx_int_t
-ngx_s3jobs_listing_unknown_key(ngx_s3jobs_listing_t *l)
-{
-    ngx_str_t                     *name;
-    ngx_s3jobs_listing_element_t  *parent;
-
-    parent = l->element - 1;
-
-    if (parent->comma && ngx_s3jobs_listing_put(l, ",", 1) != NGX_OK) {
-        return NGX_ERROR;
+    if (error == NULL) {
+        l->failed = 1;
+        error = "no memory for the output";
     }
 
-    parent->comma = 1;
-
-    if (parent->kind == &ngx_s3jobs_listing_array) {
-        return NGX_OK;
-    }
-
-    name = &l->element->name;
-
-    if (ngx_s3jobs_listing_put(l, "\"", 1) != NGX_OK
-        || ngx_s3jobs_listing_put_text(l, name->data, name->len) != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    return ngx_s3jobs_listing_put(l, "\":", 2);
-}
-
-
-static ngx_int_t
-ngx_s3jobs_listing_put(ngx_s3jobs_listing_t *l, const void *p, size_t len)
-{
-    return ngx_s3jobs_listing_wrote(l,
-                                   ngx_s3jobs_writer_put(&l->writer, p, len));
-}
-
-
-static ngx_int_t
-ngx_s3jobs_listing_put_text(ngx_s3jobs_listing_t *l, const u_char *p,
-    size_t len)
-{
-    return ngx_s3jobs_listing_wrote(l,
-                                   ngx_s3jobs_writer_text(&l->writer, p, len));
-}
-
-
-/* unless the document is to blame, memory has run out, or the output */
-
-static ngx_int_t
-ngx_s3jobs_listing_wrote(ngx_s3jobs_listing_t *l, ngx_int_t rc)
-{
-    if (rc == NGX_OK) {
-        return NGX_OK;
-    }
-
-    if (l->writer.error) {
-        return ngx_s3jobs_sax_refuse(l->sax, l->writer.error);
-    }
-
-    l->failed = 1;
-
-    return ngx_s3jobs_sax_refuse(l->sax, "no memory for the output");
+    ngx_s3jobs_sax_refuse(l->sax, error);
 }

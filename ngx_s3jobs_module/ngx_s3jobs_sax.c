@@ -8,6 +8,7 @@
 #include <ngx_core.h>
 #include <libxml/parser.h>
 #include <libxml/xmlerror.h>
+#include <openssl/crypto.h>
 #include "ngx_s3jobs_json.h"
 #include "ngx_s3jobs_sax.h"
 
@@ -54,16 +55,16 @@ static ngx_int_t ngx_s3jobs_sax_parse(ngx_s3jobs_sax_t *sax);
 static ngx_int_t ngx_s3jobs_sax_prolog(ngx_s3jobs_sax_t *sax);
 static ngx_int_t ngx_s3jobs_sax_encoding(ngx_s3jobs_sax_t *sax);
 static ngx_int_t ngx_s3jobs_sax_utf8(ngx_s3jobs_sax_t *sax, size_t *len);
-static ngx_int_t ngx_s3jobs_sax_malformed(ngx_s3jobs_sax_t *sax);
+static size_t ngx_s3jobs_sax_ascii(u_char *p, u_char *last);
+static void ngx_s3jobs_sax_malformed(ngx_s3jobs_sax_t *sax);
 static void ngx_s3jobs_sax_doctype(void *data, const xmlChar *name,
     const xmlChar *public_id, const xmlChar *system_id);
 static void ngx_s3jobs_sax_start(void *data, const xmlChar *name,
     const xmlChar **attrs);
 static void ngx_s3jobs_sax_text(void *data, const xmlChar *text, int len);
 static void ngx_s3jobs_sax_end(void *data, const xmlChar *name);
-static void ngx_s3jobs_sax_stop(ngx_s3jobs_sax_t *sax, const char *reason);
-static ngx_s3jobs_sax_name_t *ngx_s3jobs_sax_name(ngx_s3jobs_sax_t *sax,
-    const xmlChar *name);
+static ngx_int_t ngx_s3jobs_sax_name(ngx_s3jobs_sax_t *sax,
+    ngx_s3jobs_sax_name_t *n, const xmlChar *name);
 
 
 void
@@ -137,6 +138,14 @@ ngx_s3jobs_sax_destroy(ngx_s3jobs_sax_t *sax)
     }
 
     xmlFreeParserCtxt(sax->ctxt);
+
+    /* libxml2 keeps a copy of the last error, with words of the document */
+
+    xmlResetLastError();
+
+    /* a document of STS holds secrets */
+
+    OPENSSL_cleanse(sax->block, sizeof(sax->block));
     free(sax);
 }
 
@@ -173,7 +182,7 @@ ngx_s3jobs_sax_finish(ngx_s3jobs_sax_t *sax)
         if (ngx_s3jobs_sax_parse(sax) == NGX_OK
             && (!sax->root || sax->depth != 0))
         {
-            (void) ngx_s3jobs_sax_refuse(sax, "document cut short");
+            ngx_s3jobs_sax_refuse(sax, "document cut short");
         }
     }
 
@@ -188,14 +197,18 @@ ngx_s3jobs_sax_error(ngx_s3jobs_sax_t *sax)
 }
 
 
-ngx_int_t
+void
 ngx_s3jobs_sax_refuse(ngx_s3jobs_sax_t *sax, const char *reason)
 {
-    if (sax->reason == NULL) {
-        sax->reason = reason;
+    if (sax->reason) {
+        return;
     }
 
-    return NGX_ERROR;
+    sax->reason = reason;
+
+    /* and yet it goes on, finding nothing wrong, with what it has read */
+
+    xmlStopParser(sax->ctxt);
 }
 
 
@@ -226,13 +239,15 @@ ngx_s3jobs_sax_parse(ngx_s3jobs_sax_t *sax)
     }
 
     if (rc != XML_ERR_OK || !sax->ctxt->wellFormed) {
-        return ngx_s3jobs_sax_malformed(sax);
+        ngx_s3jobs_sax_malformed(sax);
+        return NGX_ERROR;
     }
 
     input = sax->ctxt->input;
 
     if (input->end - input->cur > NGX_S3JOBS_SAX_MARKUP_MAX) {
-        return ngx_s3jobs_sax_refuse(sax, "too long a tag or comment");
+        ngx_s3jobs_sax_refuse(sax, "too long a tag or comment");
+        return NGX_ERROR;
     }
 
     sax->len -= len;
@@ -253,13 +268,15 @@ ngx_s3jobs_sax_prolog(ngx_s3jobs_sax_t *sax)
     }
 
     if (sax->len == 0) {
-        return ngx_s3jobs_sax_refuse(sax, "document is empty");
+        ngx_s3jobs_sax_refuse(sax, "document is empty");
+        return NGX_ERROR;
     }
 
     c = sax->block[0];
 
     if (c != '<' && c != ' ' && c != '\t' && c != '\r' && c != '\n') {
-        return ngx_s3jobs_sax_refuse(sax, "not an XML document");
+        ngx_s3jobs_sax_refuse(sax, "not an XML document");
+        return NGX_ERROR;
     }
 
     return ngx_s3jobs_sax_encoding(sax);
@@ -296,7 +313,8 @@ ngx_s3jobs_sax_encoding(ngx_s3jobs_sax_t *sax)
     for (end = p; end < last && *end != '?'; end++) { /* void */ }
 
     if (end == last) {
-        return ngx_s3jobs_sax_refuse(sax, "no end of the XML declaration");
+        ngx_s3jobs_sax_refuse(sax, "no end of the XML declaration");
+        return NGX_ERROR;
     }
 
     while (end - p >= 8 && ngx_memcmp(p, "encoding", 8) != 0) {
@@ -312,7 +330,8 @@ ngx_s3jobs_sax_encoding(ngx_s3jobs_sax_t *sax)
     }
 
     if (p == end) {
-        return ngx_s3jobs_sax_refuse(sax, "no encoding in quotes");
+        ngx_s3jobs_sax_refuse(sax, "no encoding in quotes");
+        return NGX_ERROR;
     }
 
     quote = *p++;
@@ -333,7 +352,8 @@ ngx_s3jobs_sax_encoding(ngx_s3jobs_sax_t *sax)
         }
     }
 
-    return ngx_s3jobs_sax_refuse(sax, "encoding is not UTF-8");
+    ngx_s3jobs_sax_refuse(sax, "encoding is not UTF-8");
+    return NGX_ERROR;
 }
 
 
@@ -347,43 +367,32 @@ static ngx_int_t
 ngx_s3jobs_sax_utf8(ngx_s3jobs_sax_t *sax, size_t *len)
 {
     u_char     *p, *last;
-    uint64_t    v[4];
     ngx_int_t   n;
 
     p = sax->block;
     last = p + sax->len;
 
+    if (memchr(p, '\0', sax->len)) {
+        ngx_s3jobs_sax_refuse(sax, "not UTF-8");
+        return NGX_ERROR;
+    }
+
     while (p < last) {
 
-        while (last - p >= 32) {
-            ngx_memcpy(v, p, 32);
-
-            /* a byte of zero borrows into its high bit */
-
-            if (((v[0] | (v[0] - 0x0101010101010101ULL)
-                  | v[1] | (v[1] - 0x0101010101010101ULL)
-                  | v[2] | (v[2] - 0x0101010101010101ULL)
-                  | v[3] | (v[3] - 0x0101010101010101ULL))
-                 & 0x8080808080808080ULL))
-            {
-                break;
-            }
-
-            p += 32;
+        if (*p < 0x80) {
+            p += ngx_s3jobs_sax_ascii(p, last);
+            continue;
         }
 
-        if (p == last) {
-            break;
-        }
-
-        n = (*p == '\0') ? 0 : ngx_s3jobs_utf8_length(p, last);
+        n = ngx_s3jobs_utf8_length(p, last);
 
         if (n == NGX_AGAIN && !sax->finished) {
             break;
         }
 
         if (n <= 0) {
-            return ngx_s3jobs_sax_refuse(sax, "not UTF-8");
+            ngx_s3jobs_sax_refuse(sax, "not UTF-8");
+            return NGX_ERROR;
         }
 
         p += n;
@@ -395,7 +404,32 @@ ngx_s3jobs_sax_utf8(ngx_s3jobs_sax_t *sax, size_t *len)
 }
 
 
-static ngx_int_t
+static size_t
+ngx_s3jobs_sax_ascii(u_char *p, u_char *last)
+{
+    u_char    *s;
+    uint64_t   v, w, x, y;
+
+    for (s = p; last - s >= 32; s += 32) {
+        ngx_memcpy(&v, s, 8);
+        ngx_memcpy(&w, s + 8, 8);
+        ngx_memcpy(&x, s + 16, 8);
+        ngx_memcpy(&y, s + 24, 8);
+
+        if ((v | w | x | y) & 0x8080808080808080ULL) {
+            break;
+        }
+    }
+
+    while (s < last && *s < 0x80) {
+        s++;
+    }
+
+    return s - p;
+}
+
+
+static void
 ngx_s3jobs_sax_malformed(ngx_s3jobs_sax_t *sax)
 {
     char               *p, *last;
@@ -413,7 +447,7 @@ ngx_s3jobs_sax_malformed(ngx_s3jobs_sax_t *sax)
         message++;
     }
 
-    return ngx_s3jobs_sax_refuse(sax, sax->error);
+    ngx_s3jobs_sax_refuse(sax, sax->error);
 }
 
 
@@ -423,7 +457,7 @@ ngx_s3jobs_sax_doctype(void *data, const xmlChar *name,
 {
     ngx_s3jobs_sax_t *sax = data;
 
-    ngx_s3jobs_sax_stop(sax, "DOCTYPE is not allowed");
+    ngx_s3jobs_sax_refuse(sax, "DOCTYPE is not allowed");
 }
 
 
@@ -440,21 +474,19 @@ ngx_s3jobs_sax_start(void *data, const xmlChar *name, const xmlChar **attrs)
 
     sax->root = 1;
 
-    n = ngx_s3jobs_sax_name(sax, name);
+    n = &sax->names[((uintptr_t) name >> 2) & (NGX_S3JOBS_SAX_NAMES - 1)];
 
-    if (n->len == 0 || n->len > NGX_S3JOBS_SAX_NAME_MAX) {
-        ngx_s3jobs_sax_stop(sax, "bad element name");
+    if (n->name != name && ngx_s3jobs_sax_name(sax, n, name) != NGX_OK) {
+        ngx_s3jobs_sax_refuse(sax, "bad element name");
         return;
     }
 
     if (++sax->depth > NGX_S3JOBS_SAX_DEPTH_MAX) {
-        ngx_s3jobs_sax_stop(sax, "elements nested too deeply");
+        ngx_s3jobs_sax_refuse(sax, "elements nested too deeply");
         return;
     }
 
-    if (sax->handler->start(sax->data, n->local, n->len) != NGX_OK) {
-        ngx_s3jobs_sax_stop(sax, "refused");
-    }
+    sax->handler->start(sax->data, n->local, n->len);
 }
 
 
@@ -463,13 +495,11 @@ ngx_s3jobs_sax_text(void *data, const xmlChar *text, int len)
 {
     ngx_s3jobs_sax_t *sax = data;
 
-    if (sax->reason) {
+    if (sax->reason || len == 0) {
         return;
     }
 
-    if (sax->handler->text(sax->data, text, len) != NGX_OK) {
-        ngx_s3jobs_sax_stop(sax, "refused");
-    }
+    sax->handler->text(sax->data, text, len);
 }
 
 
@@ -484,42 +514,31 @@ ngx_s3jobs_sax_end(void *data, const xmlChar *name)
 
     sax->depth--;
 
-    if (sax->handler->end(sax->data) != NGX_OK) {
-        ngx_s3jobs_sax_stop(sax, "refused");
-    }
-}
-
-
-/* libxml2 goes on calling for what it has read, and finds nothing wrong */
-
-static void
-ngx_s3jobs_sax_stop(ngx_s3jobs_sax_t *sax, const char *reason)
-{
-    (void) ngx_s3jobs_sax_refuse(sax, reason);
-
-    xmlStopParser(sax->ctxt);
+    sax->handler->end(sax->data);
 }
 
 
 /* libxml2 has each name once, so that its address will do to find it */
 
-static ngx_s3jobs_sax_name_t *
-ngx_s3jobs_sax_name(ngx_s3jobs_sax_t *sax, const xmlChar *name)
+static ngx_int_t
+ngx_s3jobs_sax_name(ngx_s3jobs_sax_t *sax, ngx_s3jobs_sax_name_t *n,
+    const xmlChar *name)
 {
-    const char             *colon;
-    ngx_s3jobs_sax_name_t  *n;
-
-    n = &sax->names[((uintptr_t) name >> 2) & (NGX_S3JOBS_SAX_NAMES - 1)];
-
-    if (n->name == name) {
-        return n;
-    }
+    size_t         len;
+    const char    *colon;
+    const u_char  *local;
 
     colon = strrchr((char *) name, ':');
+    local = colon ? (u_char *) colon + 1 : name;
+    len = ngx_strlen(local);
+
+    if (len == 0 || len > NGX_S3JOBS_SAX_NAME_MAX) {
+        return NGX_ERROR;
+    }
 
     n->name = name;
-    n->local = colon ? (u_char *) colon + 1 : name;
-    n->len = ngx_strlen(n->local);
+    n->local = local;
+    n->len = len;
 
-    return n;
+    return NGX_OK;
 }

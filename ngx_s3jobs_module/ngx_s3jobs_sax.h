@@ -21,13 +21,14 @@
 
 
 /*
- * libxml2 enforces no limit when the handlers are one's own.  The longest
- * tag, comment or processing instruction (libxml2 keeps them whole), and
- * all different names of one document together; in bytes.
+ * libxml2 enforces no limit when the handlers are one's own.  In bytes: an
+ * element's name, all different names of a document together, and a tag,
+ * comment, processing instruction or CDATA section, which libxml2 keeps
+ * whole.  libxml2 looks at the latter two from time to time only.
  */
 #define NGX_S3JOBS_SAX_DEPTH_MAX   32
 #define NGX_S3JOBS_SAX_NAME_MAX    256
-#define NGX_S3JOBS_SAX_NAMES_MAX   131072
+#define NGX_S3JOBS_SAX_NAMES_MAX   16384
 #define NGX_S3JOBS_SAX_MARKUP_MAX  16384
 
 
@@ -35,17 +36,17 @@ typedef struct ngx_s3jobs_sax_s  ngx_s3jobs_sax_t;
 
 
 /*
- * The caller's handlers; data is theirs.  Each returns NGX_OK or, to refuse
- * the document, NGX_ERROR after ngx_s3jobs_sax_refuse().  Text of one element
- * may come in any number of pieces, each of whole characters.  A name is
- * valid as long as the parser is.  The calls are the same however the
- * document came in pieces.
+ * The caller's handlers; data is theirs.  They end the document with
+ * ngx_s3jobs_sax_refuse(), and are not called again after that.  Text of
+ * one element may come in any number of pieces, none empty, each of whole
+ * characters.  A name is valid as long as the parser is.  The calls are the
+ * same however the document came in pieces.
  */
 
 typedef struct {
-    ngx_int_t  (*start)(void *data, const u_char *name, size_t len);
-    ngx_int_t  (*text)(void *data, const u_char *text, size_t len);
-    ngx_int_t  (*end)(void *data);
+    void  (*start)(void *data, const u_char *name, size_t len);
+    void  (*text)(void *data, const u_char *text, size_t len);
+    void  (*end)(void *data);
 } ngx_s3jobs_sax_handler_t;
 
 
@@ -86,10 +87,10 @@ ngx_int_t ngx_s3jobs_sax_finish(ngx_s3jobs_sax_t *sax);
 /*
  * Why the document was refused, one line for the error log; static, or
  * memory of the parser.  ngx_s3jobs_sax_refuse() sets it (the first reason
- * stays) and returns NGX_ERROR; reason is static.
+ * stays); reason is static.
  */
 const char *ngx_s3jobs_sax_error(ngx_s3jobs_sax_t *sax);
-ngx_int_t ngx_s3jobs_sax_refuse(ngx_s3jobs_sax_t *sax, const char *reason);
+void ngx_s3jobs_sax_refuse(ngx_s3jobs_sax_t *sax, const char *reason);
 
 
 #endif /* _NGX_S3JOBS_SAX_H_INCLUDED_ */

@@ -31,7 +31,7 @@
 
 typedef struct {
     ngx_str_t      method;
-    ngx_str_t      path;           /* as sent; neither normalised nor encoded */
+    ngx_str_t      path;           /* as sent, never normalised or encoded */
     ngx_str_t      query;          /* canonical, without "?" */
     ngx_keyval_t  *headers;        /* names in lower case, sorted by name; */
     ngx_uint_t     nheaders;       /* values without space around them */
@@ -69,11 +69,12 @@ ngx_int_t ngx_s3jobs_sigv4_key(u_char key[NGX_S3JOBS_SHA256_LEN],
 /*
  * The value of the Authorization header: its length in bytes, which depends
  * on no secret; and the text itself written to p with the given signing key.
- * No memory is allocated.
+ * Nothing is allocated here; but OpenSSL 3 renews the state of the context,
+ * some 100 bytes, whenever a hash begins.
  *
  * ngx_s3jobs_sigv4_sign() returns the end of the text.  Should the digest
- * fail, which it does not after a successful init, it returns NULL, and the
- * text written has the right length and a signature of zeros.
+ * fail, for want of that memory or of an init, it returns NULL, and the text
+ * written has the right length and a signature of zeros.
  */
 size_t ngx_s3jobs_sigv4_length(ngx_s3jobs_sigv4_t *s, ngx_str_t *key_id);
 u_char *ngx_s3jobs_sigv4_sign(u_char *p, ngx_s3jobs_sigv4_t *s,

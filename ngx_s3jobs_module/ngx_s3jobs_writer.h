@@ -20,7 +20,7 @@
 
 /*
  * Longest entry, and all unknown elements beside Jobs together, in bytes of
- * JSON, where an escaped character counts as what it was.
+ * JSON, where an escaped character of an entry counts as what it was.
  */
 #define NGX_S3JOBS_WRITER_ENTRY_MAX  262144
 #define NGX_S3JOBS_WRITER_REST_MAX   16384
@@ -33,29 +33,43 @@ typedef struct {
     u_char            *rest_start;
     ngx_uint_t         jobs;         /* entries that are complete */
     size_t             size;         /* of the entry so far */
-    const char        *error;        /* static; NULL: no memory, or out's */
+    ngx_uint_t         comma;        /* one belongs before the next key */
+    ngx_uint_t         failed;
+    void             (*fail)(void *data, const char *error);
+    void              *data;
 } ngx_s3jobs_writer_t;
 
 
-void ngx_s3jobs_writer_init(ngx_s3jobs_writer_t *w, ngx_s3jobs_out_t *out);
+void ngx_s3jobs_writer_init(ngx_s3jobs_writer_t *w, ngx_s3jobs_out_t *out,
+    void (*fail)(void *data, const char *error), void *data);
 void ngx_s3jobs_writer_cleanup(ngx_s3jobs_writer_t *w);
 
 
 /*
- * All return NGX_OK or NGX_ERROR.  put writes JSON, text what stands between
- * the quotes of a string; rest makes them write what follows the array until
- * ngx_s3jobs_writer_job() or finish, each member with a comma before it.
- * job begins an entry, job_end ends it.  finish may be given a NextToken.
+ * json writes JSON, text what stands between the quotes of a string.  Both
+ * can be given a key, that is JSON that begins with a comma, which is left
+ * out where none belongs.  key makes one of a name.  open and close write a
+ * bracket or a quote.  job begins an entry, job_end ends it.
+ *
+ * After rest all this goes to what follows the array, until the next job.
+ * finish ends the listing and may be given a NextToken.
+ *
+ * When something cannot be written, fail is called once, and the rest is
+ * lost; error is static, NULL if memory or the output is at fault.
  */
-ngx_int_t ngx_s3jobs_writer_begin(ngx_s3jobs_writer_t *w);
-ngx_int_t ngx_s3jobs_writer_job(ngx_s3jobs_writer_t *w);
-ngx_int_t ngx_s3jobs_writer_job_end(ngx_s3jobs_writer_t *w);
+void ngx_s3jobs_writer_begin(ngx_s3jobs_writer_t *w);
+void ngx_s3jobs_writer_job(ngx_s3jobs_writer_t *w);
+void ngx_s3jobs_writer_job_end(ngx_s3jobs_writer_t *w);
 void ngx_s3jobs_writer_rest(ngx_s3jobs_writer_t *w);
-ngx_int_t ngx_s3jobs_writer_put(ngx_s3jobs_writer_t *w, const void *p,
+void ngx_s3jobs_writer_json(ngx_s3jobs_writer_t *w, const ngx_str_t *key,
+    const u_char *p, size_t len);
+void ngx_s3jobs_writer_text(ngx_s3jobs_writer_t *w, const ngx_str_t *key,
+    const u_char *p, size_t len);
+void ngx_s3jobs_writer_key(ngx_s3jobs_writer_t *w, const u_char *name,
     size_t len);
-ngx_int_t ngx_s3jobs_writer_text(ngx_s3jobs_writer_t *w, const u_char *p,
-    size_t len);
-ngx_int_t ngx_s3jobs_writer_finish(ngx_s3jobs_writer_t *w, ngx_str_t *token);
+void ngx_s3jobs_writer_open(ngx_s3jobs_writer_t *w, u_char c);
+void ngx_s3jobs_writer_close(ngx_s3jobs_writer_t *w, u_char c);
+void ngx_s3jobs_writer_finish(ngx_s3jobs_writer_t *w, ngx_str_t *token);
 
 
 #endif /* _NGX_S3JOBS_WRITER_H_INCLUDED_ */

@@ -69,8 +69,11 @@ def show(jobs):
 def started(upstream, account, region, env, **options):
     for name in 'error.log', 'access.log', 'stderr.log':
         (PREFIX / name).unlink(missing_ok=True)
-    gateway = Nginx(PREFIX, upstream, port(), env, account=account,
-                    region=region, **options)
+    try:
+        gateway = Nginx(PREFIX, upstream, port(), env, account=account,
+                        region=region, **options)
+    except AssertionError as e:
+        sys.exit(f'demo: {e}')
     url = f'http://127.0.0.1:{gateway.port}/jobs'
     print(f"""
 nginx listens on    {url}

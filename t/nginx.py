@@ -54,7 +54,7 @@ http {{
 }}
 """
 
-# what http and server hold besides: a test overrides or empties any
+# what fills the template, and the standard location in it
 DEFAULTS = {
     'main': '', 'events': '', 'http': '', 'server': '', 'location': '',
     'user': 'root', 'workers': 1, 'master': True, 'daemon': False,

@@ -224,9 +224,8 @@ def h2(port, path, headers=(), method='GET', timeout=20):
             data = sock.recv(65536)
             for event in conn.receive_data(data) if data else ():
                 if isinstance(event, events.ResponseReceived):
-                    r.headers = [(n, v) for n, v in (
-                        (n.decode(), v.decode('latin-1'))
-                        for n, v in event.headers)]
+                    r.headers = [(n.decode(), v.decode('latin-1'))
+                                 for n, v in event.headers]
                     r.status = int(r.header(':status'))
                 elif isinstance(event, events.DataReceived):
                     r.body += event.data

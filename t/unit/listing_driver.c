@@ -25,15 +25,16 @@
 
 #include <ngx_config.h>
 #include <ngx_core.h>
-#ifdef __SANITIZE_ADDRESS__
-#include <sanitizer/allocator_interface.h>
-#else
 #include <malloc.h>
-#endif
 #include <stdio.h>
 #include "ngx_s3jobs_error.h"
 #include "ngx_s3jobs_listing.h"
 #include "ngx_s3jobs_sax.h"
+
+
+#ifdef __SANITIZE_ADDRESS__
+size_t __sanitizer_get_current_allocated_bytes(void);
+#endif
 
 
 typedef struct {

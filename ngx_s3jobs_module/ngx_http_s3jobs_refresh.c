@@ -1,0 +1,560 @@
+
+/*
+ * Copyright (C) the ngx_s3jobs_module authors
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+#include <openssl/crypto.h>
+
+#include "ngx_http_s3jobs_refresh.h"
+
+
+/* in seconds; how long before expiry, see ngx_http_s3jobs_refresh_due() */
+#define NGX_HTTP_S3JOBS_REFRESH_FIRST   900
+#define NGX_HTTP_S3JOBS_REFRESH_LAST    300
+
+/* in milliseconds */
+#define NGX_HTTP_S3JOBS_REFRESH_TICK    1000
+#define NGX_HTTP_S3JOBS_REFRESH_SOON    100
+#define NGX_HTTP_S3JOBS_REFRESH_LEASE   30000
+#define NGX_HTTP_S3JOBS_BACKOFF_MIN     1000
+#define NGX_HTTP_S3JOBS_BACKOFF_MAX     60000
+#define NGX_HTTP_S3JOBS_STALE_MIN       300000
+#define NGX_HTTP_S3JOBS_STALE_MAX       900000
+
+/* in seconds, between two refreshes that S3's refusals ask for */
+#define NGX_HTTP_S3JOBS_FORCED          60
+
+
+static void ngx_http_s3jobs_refresh_tick(ngx_event_t *ev);
+static ngx_int_t ngx_http_s3jobs_refresh_take(
+    ngx_http_s3jobs_source_t *source, ngx_msec_t *wait);
+static ngx_uint_t ngx_http_s3jobs_refresh_leased(
+    ngx_http_s3jobs_refresh_t *refresh);
+static void ngx_http_s3jobs_refresh_release(
+    ngx_http_s3jobs_source_t *source);
+static ngx_http_s3jobs_record_t *ngx_http_s3jobs_refresh_lock(
+    ngx_http_s3jobs_source_t *source);
+static void ngx_http_s3jobs_refresh_unlock(ngx_http_s3jobs_source_t *source);
+static uint64_t ngx_http_s3jobs_refresh_clock(void);
+static uint64_t ngx_http_s3jobs_refresh_due(time_t expires, ngx_uint_t same);
+static ngx_msec_t ngx_http_s3jobs_refresh_backoff(
+    ngx_http_s3jobs_source_t *source, ngx_uint_t failures, time_t expires);
+static ngx_msec_t ngx_http_s3jobs_refresh_random(ngx_msec_t from,
+    ngx_msec_t to);
+
+
+ngx_int_t
+ngx_http_s3jobs_refresh_start(ngx_cycle_t *cycle,
+    ngx_http_s3jobs_source_t *source)
+{
+    if (source->idle) {
+        return NGX_OK;
+    }
+
+    source->timer.handler = ngx_http_s3jobs_refresh_tick;
+    source->timer.data = source;
+    source->timer.log = cycle->log;
+    source->timer.cancelable = 1;
+
+    ngx_add_timer(&source->timer, 1);
+
+    return NGX_OK;
+}
+
+
+void
+ngx_http_s3jobs_refresh_stop(ngx_http_s3jobs_source_t *source)
+{
+    if (source->timer.timer_set) {
+        ngx_del_timer(&source->timer);
+    }
+
+    if (source->fetch) {
+        ngx_http_s3jobs_fetch_cancel(source->fetch);
+    }
+
+    ngx_http_s3jobs_refresh_release(source);
+}
+
+
+static void
+ngx_http_s3jobs_refresh_tick(ngx_event_t *ev)
+{
+    ngx_msec_t                 wait;
+    ngx_http_s3jobs_source_t  *source;
+
+    if (ngx_exiting || ngx_quit || ngx_terminate) {
+        return;
+    }
+
+    source = ev->data;
+
+    if (ngx_http_s3jobs_refresh_take(source, &wait) == NGX_OK) {
+
+        if (source->provider->fetch(source) == NGX_OK) {
+            return;
+        }
+
+        ngx_http_s3jobs_refresh_release(source);
+
+        wait = NGX_HTTP_S3JOBS_REFRESH_SOON;
+    }
+
+    ngx_add_timer(ev, wait);
+}
+
+
+/* NGX_OK: a fetch is due, and this process has the lease for it */
+
+static ngx_int_t
+ngx_http_s3jobs_refresh_take(ngx_http_s3jobs_source_t *source,
+    ngx_msec_t *wait)
+{
+    uint64_t                    now;
+    ngx_int_t                   rc;
+    ngx_atomic_uint_t           generation;
+    ngx_http_s3jobs_record_t   *rec;
+    ngx_http_s3jobs_refresh_t  *refresh;
+
+    *wait = NGX_HTTP_S3JOBS_REFRESH_TICK;
+
+    rec = ngx_http_s3jobs_refresh_lock(source);
+    if (rec == NULL) {
+        return NGX_AGAIN;
+    }
+
+    refresh = &rec->refresh;
+    generation = rec->body[rec->current & 1].generation;
+
+    if (refresh->refused) {
+
+        if (refresh->refused == generation
+            && refresh->forced + NGX_HTTP_S3JOBS_FORCED <= ngx_time())
+        {
+            refresh->forced = ngx_time();
+            refresh->due = 0;
+            refresh->hold = ngx_current_msec;
+        }
+
+        refresh->refused = 0;
+    }
+
+    now = ngx_http_s3jobs_refresh_clock();
+    rc = NGX_AGAIN;
+
+    if (ngx_http_s3jobs_refresh_leased(refresh)) {
+        *wait = NGX_HTTP_S3JOBS_REFRESH_SOON;
+
+    } else if (refresh->failures
+               && (ngx_msec_int_t) (refresh->hold - ngx_current_msec) > 0)
+    {
+        *wait = ngx_min(*wait, refresh->hold - ngx_current_msec);
+
+    } else if (refresh->due > now) {
+        *wait = ngx_min((uint64_t) *wait, refresh->due - now);
+
+    } else {
+        refresh->lease = ngx_pid;
+        refresh->lease_end = ngx_current_msec
+                             + NGX_HTTP_S3JOBS_REFRESH_LEASE;
+        rc = NGX_OK;
+    }
+
+    ngx_http_s3jobs_refresh_unlock(source);
+
+    return rc;
+}
+
+
+/*
+ * The worker that a reload replaces may be in the middle of a fetch, whose
+ * end is waited for; one that was killed is not.
+ */
+
+static ngx_uint_t
+ngx_http_s3jobs_refresh_leased(ngx_http_s3jobs_refresh_t *refresh)
+{
+    if (refresh->lease == 0 || refresh->lease == ngx_pid) {
+        return 0;
+    }
+
+    if ((ngx_msec_int_t) (refresh->lease_end - ngx_current_msec) <= 0) {
+        return 0;
+    }
+
+    return kill(refresh->lease, 0) == 0 || ngx_errno != NGX_ESRCH;
+}
+
+
+static void
+ngx_http_s3jobs_refresh_release(ngx_http_s3jobs_source_t *source)
+{
+    ngx_http_s3jobs_record_t  *rec;
+
+    rec = ngx_http_s3jobs_refresh_lock(source);
+    if (rec == NULL) {
+        return;
+    }
+
+    if (rec->refresh.lease == ngx_pid) {
+        rec->refresh.lease = 0;
+    }
+
+    ngx_http_s3jobs_refresh_unlock(source);
+}
+
+
+/* NULL, and no lock: after two reloads the record may be another source's */
+
+static ngx_http_s3jobs_record_t *
+ngx_http_s3jobs_refresh_lock(ngx_http_s3jobs_source_t *source)
+{
+    ngx_slab_pool_t  *shpool;
+
+    shpool = (ngx_slab_pool_t *) source->zone->shm.addr;
+
+    ngx_shmtx_lock(&shpool->mutex);
+
+    if (ngx_memcmp(source->record->id, source->id, sizeof(source->id)) != 0) {
+        ngx_shmtx_unlock(&shpool->mutex);
+        return NULL;
+    }
+
+    return source->record;
+}
+
+
+static void
+ngx_http_s3jobs_refresh_unlock(ngx_http_s3jobs_source_t *source)
+{
+    ngx_slab_pool_t  *shpool;
+
+    shpool = (ngx_slab_pool_t *) source->zone->shm.addr;
+
+    ngx_shmtx_unlock(&shpool->mutex);
+}
+
+
+ngx_int_t
+ngx_http_s3jobs_refresh_fetch(ngx_http_s3jobs_source_t *source)
+{
+    if (ngx_http_s3jobs_fetch_start(source->fetch) != NGX_OK) {
+        ngx_http_s3jobs_refresh_failed(source, "%V: %s", &source->fetch->url,
+                                       source->fetch->error);
+        return NGX_DECLINED;
+    }
+
+    return NGX_OK;
+}
+
+
+void
+ngx_http_s3jobs_refresh_answer(ngx_http_s3jobs_source_t *source,
+    ngx_int_t (*parse)(ngx_str_t *text, ngx_s3jobs_credentials_doc_t *doc))
+{
+    ngx_int_t                      rc;
+    ngx_http_s3jobs_fetch_t       *f;
+    ngx_s3jobs_credentials_doc_t  *doc;
+
+    f = source->fetch;
+
+    if (f->status == 0) {
+        ngx_http_s3jobs_refresh_failed(source, "%V: %s", &f->url, f->error);
+        return;
+    }
+
+    doc = ngx_alloc(sizeof(ngx_s3jobs_credentials_doc_t), source->timer.log);
+    if (doc == NULL) {
+        ngx_http_s3jobs_refresh_failed(source, "no memory");
+        return;
+    }
+
+    rc = parse(&f->answer, doc);
+
+    if (rc == NGX_DECLINED) {
+        ngx_http_s3jobs_refresh_failed(source,
+                                       "%V answered %ui \"%V\": \"%V\"",
+                                       &f->url, f->status, &doc->code,
+                                       &doc->message);
+
+    } else if (f->status != NGX_HTTP_OK) {
+        ngx_http_s3jobs_refresh_failed(source, "%V answered %ui",
+                                       &f->url, f->status);
+
+    } else if (rc != NGX_OK) {
+        ngx_http_s3jobs_refresh_failed(source, "the credentials from %V %s",
+                                       &f->url, doc->error);
+
+    } else {
+        ngx_http_s3jobs_refresh_done(source, &doc->credentials);
+    }
+
+    OPENSSL_cleanse(doc, sizeof(ngx_s3jobs_credentials_doc_t));
+    ngx_free(doc);
+}
+
+
+void
+ngx_http_s3jobs_refresh_done(ngx_http_s3jobs_source_t *source,
+    ngx_s3jobs_credentials_t *c)
+{
+    ngx_uint_t                  same;
+    ngx_http_s3jobs_record_t   *rec;
+    ngx_http_s3jobs_refresh_t  *refresh;
+
+    if (c->expires <= ngx_time() && !source->stale_ok) {
+        ngx_http_s3jobs_refresh_failed(source,
+                                       "the credentials from %V have expired "
+                                       "%T s ago", &source->fetch->url,
+                                       ngx_time() - c->expires);
+        return;
+    }
+
+    same = (ngx_http_s3jobs_publish(source, c, source->timer.log)
+            == NGX_DECLINED);
+
+    rec = ngx_http_s3jobs_refresh_lock(source);
+
+    if (rec) {
+        refresh = &rec->refresh;
+
+        refresh->due = ngx_http_s3jobs_refresh_due(c->expires, same);
+        refresh->failures = 0;
+        refresh->outcome = ngx_time();
+
+        if (refresh->lease == ngx_pid) {
+            refresh->lease = 0;
+        }
+
+        ngx_http_s3jobs_refresh_unlock(source);
+    }
+
+    ngx_add_timer(&source->timer, NGX_HTTP_S3JOBS_REFRESH_SOON);
+}
+
+
+/*
+ * From 15 minutes before expiry on, at the latest 5, at a random time, so
+ * that not all gateways ask at once; what lives for less than half an hour is
+ * refreshed between a half and two thirds of its life.  Where the service has
+ * nothing newer yet, it is asked again each minute, or a quarter of the time
+ * that is left.
+ */
+
+static uint64_t
+ngx_http_s3jobs_refresh_due(time_t expires, ngx_uint_t same)
+{
+    uint64_t    now;
+    ngx_msec_t  left, first, last;
+
+    now = ngx_http_s3jobs_refresh_clock();
+
+    if ((uint64_t) ngx_max(expires, 0) * 1000 <= now) {
+        return now + ngx_http_s3jobs_refresh_random(NGX_HTTP_S3JOBS_STALE_MIN,
+                                                   NGX_HTTP_S3JOBS_STALE_MAX);
+    }
+
+    left = expires * 1000 - now;
+
+    if (same && left <= NGX_HTTP_S3JOBS_REFRESH_FIRST * 1000) {
+        left = ngx_min(left / 4, NGX_HTTP_S3JOBS_BACKOFF_MAX);
+        return now + ngx_max(left, NGX_HTTP_S3JOBS_BACKOFF_MIN);
+    }
+
+    first = ngx_min(NGX_HTTP_S3JOBS_REFRESH_FIRST * 1000, left / 2);
+    last = ngx_min(NGX_HTTP_S3JOBS_REFRESH_LAST * 1000, left / 3);
+
+    return now + left - ngx_http_s3jobs_refresh_random(last, first);
+}
+
+
+void
+ngx_http_s3jobs_refresh_failed(ngx_http_s3jobs_source_t *source,
+    const char *fmt, ...)
+{
+    u_char                     *p, *last, buf[NGX_MAX_ERROR_STR / 2];
+    time_t                      expires;
+    va_list                     args;
+    ngx_msec_t                  wait;
+    ngx_atomic_uint_t           generation;
+    ngx_http_s3jobs_record_t   *rec;
+    ngx_http_s3jobs_refresh_t  *refresh;
+
+    wait = NGX_HTTP_S3JOBS_BACKOFF_MIN;
+    expires = 0;
+    generation = 0;
+
+    rec = ngx_http_s3jobs_refresh_lock(source);
+
+    if (rec) {
+        refresh = &rec->refresh;
+
+        generation = rec->body[rec->current & 1].generation;
+        expires = rec->body[rec->current & 1].expires;
+
+        refresh->failures++;
+
+        wait = ngx_http_s3jobs_refresh_backoff(source, refresh->failures,
+                                               expires);
+
+        refresh->hold = ngx_current_msec + wait;
+        refresh->outcome = ngx_time();
+
+        if (refresh->lease == ngx_pid) {
+            refresh->lease = 0;
+        }
+
+        ngx_http_s3jobs_refresh_unlock(source);
+    }
+
+    last = buf + sizeof(buf);
+
+    va_start(args, fmt);
+    p = ngx_vslprintf(buf, last, fmt, args);
+    va_end(args);
+
+    p = ngx_slprintf(p, last, ", next try in %M ms, ", wait);
+
+    if (generation == 0) {
+        p = ngx_slprintf(p, last, "no credentials so far");
+
+    } else if (expires > ngx_time()) {
+        p = ngx_slprintf(p, last, "those in use are good for %T s",
+                         expires - ngx_time());
+
+    } else {
+        p = ngx_slprintf(p, last, "those %s have expired",
+                         source->stale_ok ? "in use" : "so far");
+    }
+
+    ngx_log_error(NGX_LOG_WARN, source->timer.log, 0,
+                  "s3jobs credentials \"%V\" from %V: %*s",
+                  &source->name, &source->provider->name,
+                  (size_t) (p - buf), buf);
+
+    ngx_add_timer(&source->timer, ngx_min(wait,
+                                          NGX_HTTP_S3JOBS_REFRESH_TICK));
+}
+
+
+static ngx_msec_t
+ngx_http_s3jobs_refresh_backoff(ngx_http_s3jobs_source_t *source,
+    ngx_uint_t failures, time_t expires)
+{
+    ngx_msec_t  max;
+
+    if (source->stale_ok && expires && expires <= ngx_time()) {
+        return ngx_http_s3jobs_refresh_random(NGX_HTTP_S3JOBS_STALE_MIN,
+                                              NGX_HTTP_S3JOBS_STALE_MAX);
+    }
+
+    max = NGX_HTTP_S3JOBS_BACKOFF_MIN << ngx_min(failures, 6);
+    max = ngx_min(max, NGX_HTTP_S3JOBS_BACKOFF_MAX);
+
+    return ngx_http_s3jobs_refresh_random(max / 2, max);
+}
+
+
+static ngx_msec_t
+ngx_http_s3jobs_refresh_random(ngx_msec_t from, ngx_msec_t to)
+{
+    return from + (ngx_msec_t) ngx_random() % (to - from + 1);
+}
+
+
+static uint64_t
+ngx_http_s3jobs_refresh_clock(void)
+{
+    ngx_time_t  *tp;
+
+    tp = ngx_timeofday();
+
+    return (uint64_t) tp->sec * 1000 + tp->msec;
+}
+
+
+ngx_uint_t
+ngx_http_s3jobs_refresh_awaited(ngx_http_s3jobs_source_t *source)
+{
+    return source->provider->fetch
+           && !source->idle
+           && source->record->refresh.failures == 0
+           && !ngx_http_s3jobs_has_credentials(source);
+}
+
+
+void
+ngx_http_s3jobs_refresh_now(ngx_http_s3jobs_source_t *source,
+    ngx_str_t *key_id)
+{
+    if (source->generation == 0
+        || source->key_id.len != key_id->len
+        || ngx_memcmp(source->key_id.data, key_id->data, key_id->len) != 0)
+    {
+        return;
+    }
+
+    /* read by the process that refreshes, under the lock */
+
+    source->record->refresh.refused = source->generation;
+}
+
+
+ngx_int_t
+ngx_http_s3jobs_refresh_token(ngx_http_s3jobs_source_t *source,
+    ngx_str_t *path, u_char *buf, ngx_str_t *token)
+{
+    size_t        i;
+    ssize_t       n;
+    ngx_fd_t      fd;
+    ngx_err_t     err;
+
+    /* not to hang on a FIFO */
+
+    fd = ngx_open_file(path->data, NGX_FILE_RDONLY|NGX_FILE_NONBLOCK,
+                       NGX_FILE_OPEN, 0);
+    if (fd == NGX_INVALID_FILE) {
+        err = ngx_errno;
+        n = -1;
+
+    } else {
+        n = ngx_read_fd(fd, buf, NGX_HTTP_S3JOBS_TOKEN_FILE_MAX);
+        err = ngx_errno;
+
+        (void) ngx_close_file(fd);
+    }
+
+    if (n == -1) {
+        ngx_http_s3jobs_refresh_failed(source,
+                                       "token file \"%V\" cannot be read: %s",
+                                       path, strerror(err));
+        return NGX_DECLINED;
+    }
+
+    while (n > 0 && buf[n - 1] <= ' ') {
+        n--;
+    }
+
+    for (i = 0; i < (size_t) n; i++) {
+        if (buf[i] < ' ' || buf[i] >= 0x7f) {
+            break;
+        }
+    }
+
+    if (n == 0 || n == NGX_HTTP_S3JOBS_TOKEN_FILE_MAX || i < (size_t) n) {
+        ngx_http_s3jobs_refresh_failed(source,
+                                       "token file \"%V\" holds no token of "
+                                       "printable ASCII characters", path);
+        return NGX_DECLINED;
+    }
+
+    token->data = buf;
+    token->len = n;
+
+    return NGX_OK;
+}

@@ -1,0 +1,623 @@
+
+/*
+ * Copyright (C) the ngx_s3jobs_module authors
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+#include <openssl/crypto.h>
+
+#include "ngx_http_s3jobs_refresh.h"
+
+
+#define NGX_HTTP_S3JOBS_STS_CONNECT       3000
+#define NGX_HTTP_S3JOBS_STS_TIMEOUT       10000
+
+#define NGX_HTTP_S3JOBS_STS_DURATION_MIN  900
+#define NGX_HTTP_S3JOBS_STS_DURATION_MAX  43200
+
+/* content-type, host, x-amz-date, x-amz-security-token; authorization */
+#define NGX_HTTP_S3JOBS_STS_HEADERS       5
+
+#define NGX_HTTP_S3JOBS_STS_TYPE                                              \
+    "application/x-www-form-urlencoded; charset=utf-8"
+
+
+typedef struct {
+    ngx_http_s3jobs_fetch_t   fetch;
+    ngx_keyval_t              headers[NGX_HTTP_S3JOBS_STS_HEADERS];
+    ngx_str_t                 host;
+    ngx_str_t                 region;
+    u_char                    date[NGX_S3JOBS_DATE_LEN];
+} ngx_http_s3jobs_sts_t;
+
+
+static ngx_int_t ngx_http_s3jobs_web_identity_configured(ngx_conf_t *cf,
+    ngx_http_s3jobs_source_t *source);
+static char *ngx_http_s3jobs_web_identity_configure(ngx_conf_t *cf,
+    ngx_http_s3jobs_source_t *source);
+static char *ngx_http_s3jobs_assume_role_configure(ngx_conf_t *cf,
+    ngx_http_s3jobs_source_t *source);
+static ngx_int_t ngx_http_s3jobs_sts_duration(ngx_conf_t *cf,
+    ngx_http_s3jobs_source_t *source);
+static char *ngx_http_s3jobs_sts_configure(ngx_conf_t *cf,
+    ngx_http_s3jobs_source_t *source);
+static ngx_int_t ngx_http_s3jobs_sts_check(ngx_conf_t *cf,
+    ngx_http_s3jobs_source_t *source, ngx_uint_t param, const char *name,
+    size_t min, size_t max, const char *others);
+static ngx_int_t ngx_http_s3jobs_sts_endpoint(ngx_conf_t *cf,
+    ngx_http_s3jobs_source_t *source, ngx_http_s3jobs_sts_t *sts);
+static ngx_int_t ngx_http_s3jobs_web_identity_fetch(
+    ngx_http_s3jobs_source_t *source);
+static ngx_int_t ngx_http_s3jobs_assume_role_fetch(
+    ngx_http_s3jobs_source_t *source);
+static ngx_int_t ngx_http_s3jobs_sts_body(ngx_http_s3jobs_source_t *source,
+    const char *action, ngx_str_t *token);
+static u_char *ngx_http_s3jobs_sts_argument(u_char *p, const char *name,
+    ngx_str_t *value);
+static ngx_int_t ngx_http_s3jobs_sts_sign(ngx_http_s3jobs_source_t *source,
+    ngx_http_s3jobs_body_t *with, ngx_str_t *authorization);
+static void ngx_http_s3jobs_sts_answer(ngx_http_s3jobs_fetch_t *f);
+static void ngx_http_s3jobs_sts_free(ngx_http_s3jobs_fetch_t *f);
+
+
+ngx_http_s3jobs_provider_t  ngx_http_s3jobs_web_identity_provider = {
+    ngx_string("web_identity"),
+    1 << NGX_HTTP_S3JOBS_ROLE_ARN
+        | 1 << NGX_HTTP_S3JOBS_TOKEN_FILE
+        | 1 << NGX_HTTP_S3JOBS_SESSION_NAME
+        | 1 << NGX_HTTP_S3JOBS_ENDPOINT
+        | 1 << NGX_HTTP_S3JOBS_STS_REGION,
+    0,
+    ngx_http_s3jobs_web_identity_configure,
+    ngx_http_s3jobs_refresh_start,
+    ngx_http_s3jobs_web_identity_configured,
+    ngx_http_s3jobs_web_identity_fetch
+};
+
+
+ngx_http_s3jobs_provider_t  ngx_http_s3jobs_assume_role_provider = {
+    ngx_string("assume_role"),
+    1 << NGX_HTTP_S3JOBS_FROM
+        | 1 << NGX_HTTP_S3JOBS_ROLE_ARN
+        | 1 << NGX_HTTP_S3JOBS_EXTERNAL_ID
+        | 1 << NGX_HTTP_S3JOBS_SESSION_NAME
+        | 1 << NGX_HTTP_S3JOBS_DURATION
+        | 1 << NGX_HTTP_S3JOBS_ENDPOINT
+        | 1 << NGX_HTTP_S3JOBS_STS_REGION,
+    1 << NGX_HTTP_S3JOBS_FROM | 1 << NGX_HTTP_S3JOBS_ROLE_ARN,
+    ngx_http_s3jobs_assume_role_configure,
+    ngx_http_s3jobs_refresh_start,
+    NULL,
+    ngx_http_s3jobs_assume_role_fetch
+};
+
+
+static ngx_int_t
+ngx_http_s3jobs_web_identity_configured(ngx_conf_t *cf,
+    ngx_http_s3jobs_source_t *source)
+{
+    ngx_str_t  value;
+
+    ngx_http_s3jobs_getenv("AWS_WEB_IDENTITY_TOKEN_FILE", &value);
+
+    return value.len ? NGX_OK : NGX_DECLINED;
+}
+
+
+static char *
+ngx_http_s3jobs_web_identity_configure(ngx_conf_t *cf,
+    ngx_http_s3jobs_source_t *source)
+{
+    ngx_http_s3jobs_source_default(source, NGX_HTTP_S3JOBS_ROLE_ARN,
+                                   "AWS_ROLE_ARN");
+    ngx_http_s3jobs_source_default(source, NGX_HTTP_S3JOBS_SESSION_NAME,
+                                   "AWS_ROLE_SESSION_NAME");
+
+    if (ngx_http_s3jobs_source_path(cf, source, NGX_HTTP_S3JOBS_TOKEN_FILE,
+                                    "AWS_WEB_IDENTITY_TOKEN_FILE")
+        != NGX_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    if (source->params[NGX_HTTP_S3JOBS_TOKEN_FILE].len == 0) {
+        ngx_http_s3jobs_source_idle(cf, source, "neither \"token_file=\" nor "
+                                    "AWS_WEB_IDENTITY_TOKEN_FILE");
+        return NGX_CONF_OK;
+    }
+
+    if (source->params[NGX_HTTP_S3JOBS_ROLE_ARN].len == 0) {
+        ngx_http_s3jobs_source_idle(cf, source, "neither \"role_arn=\" nor "
+                                    "AWS_ROLE_ARN");
+        return NGX_CONF_OK;
+    }
+
+    return ngx_http_s3jobs_sts_configure(cf, source);
+}
+
+
+static char *
+ngx_http_s3jobs_assume_role_configure(ngx_conf_t *cf,
+    ngx_http_s3jobs_source_t *source)
+{
+    if (ngx_http_s3jobs_sts_duration(cf, source) != NGX_OK
+        || ngx_http_s3jobs_sts_check(cf, source, NGX_HTTP_S3JOBS_EXTERNAL_ID,
+                                     "external_id", 2, 1224, "_+=,.@:/-")
+           != NGX_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    return ngx_http_s3jobs_sts_configure(cf, source);
+}
+
+
+/* the parameter becomes what STS takes, digits only */
+
+static ngx_int_t
+ngx_http_s3jobs_sts_duration(ngx_conf_t *cf,
+    ngx_http_s3jobs_source_t *source)
+{
+    u_char     *p;
+    ngx_int_t   duration;
+    ngx_str_t  *value;
+
+    value = &source->params[NGX_HTTP_S3JOBS_DURATION];
+
+    if (value->len == 0) {
+        return NGX_OK;
+    }
+
+    duration = ngx_parse_time(value, 1);
+
+    if (duration == NGX_ERROR
+        || duration < NGX_HTTP_S3JOBS_STS_DURATION_MIN
+        || duration > NGX_HTTP_S3JOBS_STS_DURATION_MAX)
+    {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid parameter \"duration=%V\" in "
+                           "\"s3jobs_credentials_source\" directive, it must "
+                           "be from 15m to 12h", value);
+        return NGX_ERROR;
+    }
+
+    p = ngx_pnalloc(cf->pool, NGX_INT_T_LEN);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    value->len = ngx_sprintf(p, "%i", duration) - p;
+    value->data = p;
+
+    return NGX_OK;
+}
+
+
+static char *
+ngx_http_s3jobs_sts_configure(ngx_conf_t *cf,
+    ngx_http_s3jobs_source_t *source)
+{
+    ngx_str_t                *arn, *session;
+    ngx_http_s3jobs_sts_t    *sts;
+    ngx_http_s3jobs_fetch_t  *f;
+
+    arn = &source->params[NGX_HTTP_S3JOBS_ROLE_ARN];
+    session = &source->params[NGX_HTTP_S3JOBS_SESSION_NAME];
+
+    if (session->len == 0) {
+        ngx_str_set(session, "ngx-s3jobs");
+    }
+
+    if (ngx_http_s3jobs_sts_check(cf, source, NGX_HTTP_S3JOBS_SESSION_NAME,
+                                  "session_name", 2, 64, "_+=,.@-")
+        != NGX_OK
+        || ngx_http_s3jobs_sts_check(cf, source, NGX_HTTP_S3JOBS_ROLE_ARN,
+                                     "role_arn", 20, 2048, "_+=,.@:/-")
+           != NGX_OK)
+    {
+        return NGX_CONF_ERROR;
+    }
+
+    if (ngx_strncmp(arn->data, "arn:", 4) != 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid parameter \"role_arn=%V\" in "
+                           "\"s3jobs_credentials_source\" directive, it must "
+                           "begin with \"arn:\"", arn);
+        return NGX_CONF_ERROR;
+    }
+
+    sts = ngx_pcalloc(cf->pool, sizeof(ngx_http_s3jobs_sts_t));
+    if (sts == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    if (ngx_http_s3jobs_sts_endpoint(cf, source, sts) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    if (ngx_s3jobs_sigv4_init() != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    f = &sts->fetch;
+
+    f->method = "POST";
+    f->headers = sts->headers;
+    f->connect_timeout = NGX_HTTP_S3JOBS_STS_CONNECT;
+    f->timeout = NGX_HTTP_S3JOBS_STS_TIMEOUT;
+    f->handler = ngx_http_s3jobs_sts_answer;
+    f->data = source;
+
+    source->data = sts;
+    source->fetch = f;
+
+    return NGX_CONF_OK;
+}
+
+
+/* letters, digits and others, as the API's patterns have it */
+
+static ngx_int_t
+ngx_http_s3jobs_sts_check(ngx_conf_t *cf, ngx_http_s3jobs_source_t *source,
+    ngx_uint_t param, const char *name, size_t min, size_t max,
+    const char *others)
+{
+    size_t      i;
+    u_char      c;
+    ngx_str_t  *value;
+
+    value = &source->params[param];
+
+    if (value->len == 0) {
+        return NGX_OK;
+    }
+
+    for (i = 0; i < value->len; i++) {
+        c = value->data[i];
+
+        if (!((c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z')
+              || (c >= 'a' && c <= 'z') || (c && ngx_strchr(others, c))))
+        {
+            break;
+        }
+    }
+
+    if (i == value->len && i >= min && i <= max) {
+        return NGX_OK;
+    }
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "invalid parameter \"%s=%V\" in "
+                       "\"s3jobs_credentials_source\" directive, it must be "
+                       "%uz to %uz letters, digits and \"%s\"",
+                       name, value, min, max, others);
+
+    return NGX_ERROR;
+}
+
+
+static ngx_int_t
+ngx_http_s3jobs_sts_endpoint(ngx_conf_t *cf,
+    ngx_http_s3jobs_source_t *source, ngx_http_s3jobs_sts_t *sts)
+{
+    u_char            *p;
+    size_t             len;
+    ngx_str_t         *region, *endpoint, *suffix;
+    ngx_s3jobs_url_t   url;
+
+    region = &source->params[NGX_HTTP_S3JOBS_STS_REGION];
+    endpoint = &source->params[NGX_HTTP_S3JOBS_ENDPOINT];
+
+    ngx_http_s3jobs_source_default(source, NGX_HTTP_S3JOBS_STS_REGION,
+                                   "AWS_REGION");
+    ngx_http_s3jobs_source_default(source, NGX_HTTP_S3JOBS_STS_REGION,
+                                   "AWS_DEFAULT_REGION");
+
+    if (region->len && !ngx_s3jobs_region_valid(region)) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid region \"%V\" of credentials source "
+                           "\"%V\" in \"s3jobs_credentials_source\" directive",
+                           region, &source->name);
+        return NGX_ERROR;
+    }
+
+    ngx_http_s3jobs_source_default(source, NGX_HTTP_S3JOBS_ENDPOINT,
+                                   "AWS_ENDPOINT_URL_STS");
+
+    if (endpoint->len == 0 && region->len) {
+        suffix = ngx_s3jobs_region_suffix(region);
+
+        len = sizeof("https://sts..") + region->len + suffix->len;
+
+        p = ngx_pnalloc(cf->pool, len);
+        if (p == NULL) {
+            return NGX_ERROR;
+        }
+
+        endpoint->len = ngx_sprintf(p, "https://sts.%V.%V%Z", region, suffix)
+                        - p - 1;
+        endpoint->data = p;
+
+    } else if (endpoint->len == 0) {
+        ngx_str_set(endpoint, "https://sts.amazonaws.com");
+    }
+
+    if (ngx_http_s3jobs_source_url(cf, source, endpoint, NULL, &url)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (url.path.len > 1) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "the URL \"%V\" of credentials source \"%V\" in "
+                           "\"s3jobs_credentials_source\" directive must have "
+                           "no path", endpoint, &source->name);
+        return NGX_ERROR;
+    }
+
+    if (region->len == 0) {
+        ngx_str_set(region, "us-east-1");
+    }
+
+    sts->host = url.header;
+    sts->region = *region;
+    sts->fetch.url = *endpoint;
+    sts->fetch.proxy = !url.loopback;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_s3jobs_web_identity_fetch(ngx_http_s3jobs_source_t *source)
+{
+    u_char                 *buf;
+    ngx_str_t               token;
+    ngx_http_s3jobs_sts_t  *sts;
+
+    sts = source->data;
+
+    buf = ngx_alloc(NGX_HTTP_S3JOBS_TOKEN_FILE_MAX, source->timer.log);
+    if (buf == NULL) {
+        ngx_http_s3jobs_refresh_failed(source, "no memory");
+        return NGX_OK;
+    }
+
+    ngx_str_set(&sts->headers[0].key, "content-type");
+    ngx_str_set(&sts->headers[0].value, NGX_HTTP_S3JOBS_STS_TYPE);
+    ngx_str_set(&sts->headers[1].key, "host");
+    sts->headers[1].value = sts->host;
+    sts->fetch.nheaders = 2;
+
+    if (ngx_http_s3jobs_refresh_token(source,
+                                  &source->params[NGX_HTTP_S3JOBS_TOKEN_FILE],
+                                  buf, &token)
+        == NGX_OK
+        && ngx_http_s3jobs_sts_body(source, "AssumeRoleWithWebIdentity",
+                                    &token)
+           == NGX_OK
+        && ngx_http_s3jobs_refresh_fetch(source) != NGX_OK)
+    {
+        ngx_http_s3jobs_sts_free(&sts->fetch);
+    }
+
+    OPENSSL_cleanse(buf, NGX_HTTP_S3JOBS_TOKEN_FILE_MAX);
+    ngx_free(buf);
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_s3jobs_assume_role_fetch(ngx_http_s3jobs_source_t *source)
+{
+    ngx_int_t                rc;
+    ngx_str_t                authorization;
+    ngx_http_s3jobs_body_t  *with;
+
+    with = ngx_alloc(sizeof(ngx_http_s3jobs_body_t), source->timer.log);
+    if (with == NULL) {
+        ngx_http_s3jobs_refresh_failed(source, "no memory");
+        return NGX_OK;
+    }
+
+    rc = ngx_http_s3jobs_copy_credentials(source->from, with);
+
+    if (rc != NGX_OK) {
+        ngx_free(with);
+
+        /* both start at the same time */
+
+        if (ngx_http_s3jobs_refresh_awaited(source->from)) {
+            return NGX_AGAIN;
+        }
+
+        ngx_http_s3jobs_refresh_failed(source, "source \"%V\", which it signs "
+                                       "with, has no usable credentials",
+                                       &source->from->name);
+        return NGX_OK;
+    }
+
+    if (ngx_http_s3jobs_sts_body(source, "AssumeRole", NULL) == NGX_OK) {
+
+        if (ngx_http_s3jobs_sts_sign(source, with, &authorization) != NGX_OK
+            || ngx_http_s3jobs_refresh_fetch(source) != NGX_OK)
+        {
+            ngx_http_s3jobs_sts_free(source->fetch);
+        }
+
+        if (authorization.data) {
+            ngx_free(authorization.data);
+        }
+    }
+
+    OPENSSL_cleanse(with, sizeof(ngx_http_s3jobs_body_t));
+    ngx_free(with);
+
+    return NGX_OK;
+}
+
+
+/* on NGX_DECLINED the refresh has failed */
+
+static ngx_int_t
+ngx_http_s3jobs_sts_body(ngx_http_s3jobs_source_t *source, const char *action,
+    ngx_str_t *token)
+{
+    u_char                   *p;
+    size_t                    len;
+    ngx_str_t                *arn, *session, *external_id, *duration;
+    ngx_http_s3jobs_fetch_t  *f;
+
+    arn = &source->params[NGX_HTTP_S3JOBS_ROLE_ARN];
+    session = &source->params[NGX_HTTP_S3JOBS_SESSION_NAME];
+    external_id = &source->params[NGX_HTTP_S3JOBS_EXTERNAL_ID];
+    duration = &source->params[NGX_HTTP_S3JOBS_DURATION];
+
+    f = source->fetch;
+
+    len = sizeof("Action=AssumeRoleWithWebIdentity&Version=2011-06-15"
+                 "&RoleArn=&RoleSessionName=&WebIdentityToken=&ExternalId="
+                 "&DurationSeconds=")
+          + 3 * (arn->len + session->len + external_id->len + duration->len
+                 + (token ? token->len : 0));
+
+    p = ngx_alloc(len, source->timer.log);
+    if (p == NULL) {
+        ngx_http_s3jobs_refresh_failed(source, "no memory");
+        return NGX_DECLINED;
+    }
+
+    f->body.data = p;
+
+    p = ngx_sprintf(p, "Action=%s&Version=2011-06-15", action);
+    p = ngx_http_s3jobs_sts_argument(p, "RoleArn", arn);
+    p = ngx_http_s3jobs_sts_argument(p, "RoleSessionName", session);
+
+    if (external_id->len) {
+        p = ngx_http_s3jobs_sts_argument(p, "ExternalId", external_id);
+    }
+
+    if (duration->len) {
+        p = ngx_http_s3jobs_sts_argument(p, "DurationSeconds", duration);
+    }
+
+    if (token) {
+        p = ngx_http_s3jobs_sts_argument(p, "WebIdentityToken", token);
+    }
+
+    f->body.len = p - f->body.data;
+
+    return NGX_OK;
+}
+
+
+static u_char *
+ngx_http_s3jobs_sts_argument(u_char *p, const char *name, ngx_str_t *value)
+{
+    p = ngx_sprintf(p, "&%s=", name);
+
+    return (u_char *) ngx_escape_uri(p, value->data, value->len,
+                                     NGX_ESCAPE_URI_COMPONENT);
+}
+
+
+static ngx_int_t
+ngx_http_s3jobs_sts_sign(ngx_http_s3jobs_source_t *source,
+    ngx_http_s3jobs_body_t *with, ngx_str_t *authorization)
+{
+    u_char                  hash[NGX_S3JOBS_SHA256_HEX_LEN];
+    u_char                  key[NGX_S3JOBS_SHA256_LEN];
+    ngx_int_t               rc;
+    ngx_str_t               secret, key_id;
+    ngx_uint_t              n;
+    ngx_keyval_t           *h;
+    ngx_s3jobs_sigv4_t      s;
+    ngx_http_s3jobs_sts_t  *sts;
+
+    sts = source->data;
+    h = sts->headers;
+
+    ngx_s3jobs_sigv4_date(sts->date, ngx_time());
+
+    key_id.data = with->key_id;
+    key_id.len = with->key_id_len;
+    secret.data = with->secret;
+    secret.len = with->secret_len;
+
+    ngx_str_set(&h[0].key, "content-type");
+    ngx_str_set(&h[0].value, NGX_HTTP_S3JOBS_STS_TYPE);
+    ngx_str_set(&h[1].key, "host");
+    h[1].value = sts->host;
+    ngx_str_set(&h[2].key, "x-amz-date");
+    h[2].value.data = sts->date;
+    h[2].value.len = NGX_S3JOBS_DATE_LEN;
+    ngx_str_set(&h[3].key, "x-amz-security-token");
+    h[3].value.data = with->token;
+    h[3].value.len = with->token_len;
+
+    n = with->token_len ? 4 : 3;
+
+    ngx_str_set(&s.method, "POST");
+    ngx_str_set(&s.path, "/");
+    ngx_str_null(&s.query);
+    s.headers = h;
+    s.nheaders = n;
+    s.payload_hash.data = hash;
+    s.payload_hash.len = NGX_S3JOBS_SHA256_HEX_LEN;
+    s.date = h[2].value;
+    s.region = sts->region;
+    ngx_str_set(&s.service, "sts");
+
+    ngx_str_set(&h[n].key, "authorization");
+
+    authorization->len = ngx_s3jobs_sigv4_length(&s, &key_id);
+    authorization->data = ngx_alloc(authorization->len, source->timer.log);
+
+    h[n].value = *authorization;
+    sts->fetch.nheaders = n + 1;
+
+    if (authorization->data
+        && ngx_s3jobs_sha256_hex(hash, &sts->fetch.body) == NGX_OK
+        && ngx_s3jobs_sigv4_key(key, &secret, &s.date, &s.region, &s.service)
+           == NGX_OK
+        && ngx_s3jobs_sigv4_sign(authorization->data, &s, &key_id, key))
+    {
+        rc = NGX_OK;
+
+    } else {
+        rc = NGX_DECLINED;
+        ngx_http_s3jobs_refresh_failed(source, "signing failed");
+    }
+
+    OPENSSL_cleanse(key, sizeof(key));
+
+    return rc;
+}
+
+
+static void
+ngx_http_s3jobs_sts_answer(ngx_http_s3jobs_fetch_t *f)
+{
+    ngx_http_s3jobs_sts_free(f);
+
+    ngx_http_s3jobs_refresh_answer(f->data, ngx_s3jobs_credentials_xml);
+}
+
+
+/* the headers were copied by libcurl */
+
+static void
+ngx_http_s3jobs_sts_free(ngx_http_s3jobs_fetch_t *f)
+{
+    if (f->body.data) {
+        OPENSSL_cleanse(f->body.data, f->body.len);
+        ngx_free(f->body.data);
+        ngx_str_null(&f->body);
+    }
+}

@@ -1,0 +1,37 @@
+
+/*
+ * Copyright (C) the ngx_s3jobs_module authors
+ */
+
+
+#ifndef _NGX_S3JOBS_URL_H_INCLUDED_
+#define _NGX_S3JOBS_URL_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+
+
+/* parts of the text that was parsed */
+
+typedef struct {
+    ngx_str_t    host;      /* without port and brackets */
+    ngx_str_t    header;    /* value of Host: without the scheme's own port */
+    ngx_str_t    path;      /* with the query, from the "/"; len 0: none */
+    ngx_uint_t   https;
+    ngx_uint_t   loopback;  /* localhost, 127.0.0.0/8 or ::1 */
+} ngx_s3jobs_url_t;
+
+
+/*
+ * Splits the URL of a credential service.  https:// may lead anywhere;
+ * http:// carries secrets in the clear, and may lead to loopback and to the
+ * hosts of the list plain only, which an empty string ends (NULL: none).
+ * User names and fragments are refused.  Returns NULL, or a static text that
+ * completes 'the URL ...'.
+ */
+const char *ngx_s3jobs_url_parse(ngx_str_t *text, const ngx_str_t *plain,
+    ngx_s3jobs_url_t *url);
+
+
+#endif /* _NGX_S3JOBS_URL_H_INCLUDED_ */

@@ -1,0 +1,85 @@
+"""What the tests of credential sources share."""
+
+import collections
+import contextlib
+import re
+import threading
+
+from nginx import PARAMS, until
+from providers import ROLE, Agent, Imds, Sts
+
+LOG_FORMAT = '$pid $status $s3jobs_credentials_expires $uri'
+CHANGE = r'credentials "{}" from (\w+): key id ending in "(\w+)"'
+
+
+def locations(*names, more=''):
+    """One location and one name of a source for each."""
+    return '\n'.join(
+        f'location = /{name} {{ s3jobs on; s3jobs_account 123456789012;'
+        f' s3jobs_region us-east-1; s3jobs_credentials {name}; {more}'
+        f' include {PARAMS}; proxy_pass http://s3control; }}'
+        for name in names)
+
+
+def source(name, kind, **parameters):
+    given = ' '.join(f'{k}={v}' for k, v in parameters.items())
+    return f's3jobs_credentials_source {name} {kind} {given};\n'
+
+
+@contextlib.contextmanager
+def load(gw, *targets, pause=0.01, threads=2):
+    """Requests all the time; what came back, by target."""
+    answers = collections.defaultdict(list)
+    stop = threading.Event()
+
+    def client():
+        while not stop.is_set():
+            for target in targets:
+                try:
+                    answers[target].append(gw.get(target, timeout=30))
+                except OSError as e:
+                    answers[target].append(e)
+                stop.wait(pause)
+
+    started = [threading.Thread(target=client) for _ in range(threads)]
+    for thread in started:
+        thread.start()
+    try:
+        yield answers
+    finally:
+        stop.set()
+        for thread in started:
+            thread.join()
+
+
+def good(answers):
+    bad = [a for a in answers if getattr(a, 'status', None) != 200]
+    assert not bad, f'{len(bad)} of {len(answers)} failed: {bad[0]}'
+    return len(answers)
+
+
+def changes(gw, name):
+    return re.findall(CHANGE.format(name), gw.log())
+
+
+def expires(gw):
+    """What $s3jobs_credentials_expires was for the last request."""
+    return int(until(gw.access, what='access log')[-1].split()[2])
+
+
+def service(kind, s3, tmp_path, **options):
+    """A server, and the source "ops" that gets its credentials there."""
+    if kind == 'container':
+        server = Agent(s3, **options)
+        return server, source('ops', kind, uri=server.uri)
+    if kind == 'imds':
+        server = Imds(s3, **options)
+        return server, source('ops', kind, endpoint=server.url)
+    server = Sts(s3, **options)
+    if kind == 'web_identity':
+        token = tmp_path / 'token'
+        token.write_text(server.identity + '\n')
+        return server, source('ops', kind, role_arn=ROLE, token_file=token,
+                              endpoint=server.url)
+    return server, source('ops', kind, role_arn=ROLE, endpoint=server.url,
+                          **{'from': 'base'}) + source('base', 'env')

@@ -1,0 +1,187 @@
+"""The clients that people have, through the gateway, in XML mode: Debian's
+AWS CLI by HTTP_PROXY, and the AWS SDK for JavaScript from npm by a name that
+resolves to loopback.  Their own signatures stay at the gateway."""
+
+import json
+import os
+import shutil
+import subprocess
+
+import pytest
+
+from nginx import ROOT
+from s3control import ACCOUNT, KEY, PATH, Reply, as_cli
+
+AWS = '/usr/bin/aws'
+DUMMY = 'AKIDDUMMY'
+LOCATION = f'= {PATH}'              # the path that an SDK asks for
+NODE_MODULES = ROOT / 'build/node'
+
+
+def assert_ours(s3, n):
+    """n good requests, nothing of the client's in them."""
+    assert len(s3.requests) == n
+    for request in s3.requests:
+        assert request.verdict is None and request.key_id == KEY
+        assert sorted(name.lower() for name, value in request.headers) \
+            == ['authorization', 'host', 'x-amz-account-id',
+                'x-amz-content-sha256', 'x-amz-date']
+        assert 'DUMMY' not in repr(request.headers).upper()
+
+
+@pytest.fixture
+def aws(tmp_path):
+    """The real AWS CLI, with dummy credentials."""
+    def run(gw, *arguments, check=True):
+        done = subprocess.run(
+            [AWS, 's3control', 'list-jobs', '--account-id', ACCOUNT,
+             '--endpoint-url', 'http://s3-control.us-east-1.amazonaws.com',
+             '--output', 'json', '--no-cli-pager', *arguments],
+            env={'PATH': '/usr/bin:/bin', 'HOME': str(tmp_path),
+                 'LC_ALL': 'C.UTF-8', 'AWS_REGION': 'us-east-1',
+                 'AWS_ACCESS_KEY_ID': DUMMY,
+                 'AWS_SECRET_ACCESS_KEY': 'dummy',
+                 'AWS_SESSION_TOKEN': 'dummytoken', 'AWS_MAX_ATTEMPTS': '1',
+                 'HTTP_PROXY': f'http://127.0.0.1:{gw.port}'},
+            stdin=subprocess.DEVNULL, capture_output=True, text=True,
+            timeout=60)
+        assert (done.returncode == 0) == check, done.stderr
+        return json.loads(done.stdout) if check else done.stderr
+    return run
+
+
+def pages(aws, gw, *arguments):
+    """All pages, by the tokens that it printed; it does not do that itself
+    for list-jobs."""
+    page = aws(gw, *arguments)
+    yield page
+    while 'NextToken' in page:
+        page = aws(gw, f'--next-token={page["NextToken"]}', *arguments)
+        yield page
+
+
+def test_aws_cli(s3, nginx, aws):
+    """All pages; prints exactly what the stand-in holds."""
+    s3.page = 10
+    gw = nginx(path=LOCATION, log_format='$request|$http_authorization'
+               '|$http_x_amz_security_token|$status')
+    printed = list(pages(aws, gw))
+    assert printed == as_cli(list(s3.pages()))
+    assert {'Jobs': sum((page['Jobs'] for page in printed), [])} \
+        == s3.expected(cli=True)
+    assert_ours(s3, 3)
+    # it came by the proxy, and signed
+    first = gw.access()[0].split('|')
+    assert first[0] == (f'GET http://{ACCOUNT}.s3-control.us-east-1'
+                        f'.amazonaws.com{PATH} HTTP/1.1')
+    assert DUMMY in first[1] and first[2:] == ['dummytoken', '200']
+
+
+def test_aws_cli_with_parameters(s3, nginx, aws):
+    s3.framing, s3.token_first = 'chunked', True
+    statuses = ['Active', 'Complete', 'New', 'Failed']
+    printed = list(pages(aws, nginx(path=LOCATION), '--max-results', '3',
+                         '--job-statuses', *statuses))
+    assert printed == as_cli(list(s3.pages(statuses=statuses, size=3)))
+    assert len(printed) > 2
+    assert_ours(s3, len(printed))
+
+
+def test_aws_cli_reads_errors(s3, nginx, aws):
+    """Ours and S3's: both are S3's own document."""
+    gw = nginx(path=LOCATION)
+    said = aws(gw, '--job-statuses', 'Nonsense', check=False)
+    assert '(InvalidRequest) when calling the ListJobs operation' in said
+    assert ': argument "jobStatuses" has an unknown status' in said
+    assert s3.requests == []
+    s3.script(Reply(error='AccessDenied', message='secret role'))
+    said = aws(gw, check=False)
+    assert '(AccessDenied) when calling' in said
+    assert 'secret role' not in said
+
+
+@pytest.fixture(scope='session')
+def sdk():
+    """A function that runs t/node/list.mjs; installs the SDK at first."""
+    node, npm = shutil.which('node'), shutil.which('npm')
+    if not (node and npm):
+        pytest.skip('the AWS SDK for JavaScript needs node and npm')
+    version = subprocess.run([node, '--version'], capture_output=True,
+                             text=True).stdout.strip()
+    if int(version.lstrip('v').split('.')[0]) < 18:
+        pytest.skip(f'the AWS SDK for JavaScript needs node 18, not {version}')
+
+    source = ROOT / 't/node'
+    lock = (source / 'package-lock.json').read_bytes()
+    stamp = NODE_MODULES / '.installed'
+    NODE_MODULES.mkdir(parents=True, exist_ok=True)
+    if not stamp.exists() or stamp.read_bytes() != lock:
+        for name in 'package.json', 'package-lock.json':
+            shutil.copy(source / name, NODE_MODULES)
+        subprocess.run([npm, 'ci', '--no-audit', '--no-fund',
+                        '--ignore-scripts'], cwd=NODE_MODULES, check=True,
+                       timeout=300)
+        stamp.write_bytes(lock)
+    shutil.copy(source / 'list.mjs', NODE_MODULES)
+
+    def run(gw, **parameters):
+        done = subprocess.run(
+            [node, 'list.mjs', str(gw.port),
+             json.dumps({'AccountId': ACCOUNT, **parameters})],
+            cwd=NODE_MODULES, capture_output=True, text=True, timeout=60,
+            env={'PATH': os.environ['PATH']})
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+    return run
+
+
+def as_javascript(value):
+    """Its numbers are doubles."""
+    if isinstance(value, dict):
+        return {k: as_javascript(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [as_javascript(v) for v in value]
+    return int(float(value)) if isinstance(value, int) else value
+
+
+def test_sdk_for_javascript(s3, nginx, sdk):
+    s3.page = 10
+    gw = nginx(path=LOCATION,
+               log_format='$http_host|$http_authorization|$status')
+    answer = sdk(gw)
+    assert answer['pages'] == 3
+    assert as_javascript(answer['jobs']) \
+        == as_javascript(s3.expected()['Jobs'])
+    assert_ours(s3, 3)
+    for line in gw.access():
+        host, authorization, status = line.split('|')
+        assert host == f'{ACCOUNT}.gateway.test:{gw.port}'
+        assert DUMMY in authorization and status == '200'
+
+
+def test_sdk_for_javascript_with_parameters(s3, nginx, sdk):
+    statuses = ['Ready', 'Suspended', 'New']
+    answer = sdk(nginx(path=LOCATION), JobStatuses=statuses, MaxResults=1)
+    assert as_javascript(answer['jobs']) \
+        == as_javascript(s3.jobs(statuses=statuses))
+    assert answer['pages'] == len(s3.jobs(statuses=statuses)) > 2
+    assert_ours(s3, answer['pages'])
+
+
+def test_sdk_for_javascript_reads_errors(s3, nginx, sdk):
+    gw = nginx(path=LOCATION)
+    answer = sdk(gw, JobStatuses=['Nonsense'])
+    assert (answer['error'], answer['status']) == ('InvalidRequest', 400)
+    assert answer['message'].startswith('argument "jobStatuses" ')
+    s3.script(Reply(error='SlowDown'))
+    answer = sdk(gw)
+    assert (answer['error'], answer['status']) == ('SlowDown', 503)
+    assert_ours(s3, 1)
+
+
+def test_lock_names_no_registry():
+    lock = json.loads((ROOT / 't/node/package-lock.json').read_text())
+    assert len(lock['packages']) > 10
+    for name, package in lock['packages'].items():
+        assert 'resolved' not in package, name
+        assert name == '' or package['integrity'].startswith('sha512-'), name

@@ -1,0 +1,583 @@
+"""Credential sources end to end: each type, rotation under load, cold start,
+services that fail.  Credentials live for seconds here."""
+
+import contextlib
+import re
+import socket
+import threading
+import time
+
+import pytest
+from botocore.credentials import ContainerProvider
+from botocore.session import Session
+from botocore.utils import InstanceMetadataFetcher
+
+from credentials import (LOG_FORMAT, changes, expires, good, load, locations,
+                         service, source)
+from nginx import free_port, until
+from providers import ROLE, Agent, Fault, Imds, Silent, Sts
+from s3control import Reply
+from wire import Client
+
+KINDS = 'container', 'imds', 'web_identity', 'assume_role'
+
+
+def test_rotation_under_load(s3, nginx, tmp_path):
+    """All types at once, two workers, three generations of each."""
+    token = tmp_path / 'token'
+    with contextlib.ExitStack() as stack:
+        servers = {kind: stack.enter_context(server(s3, lifetime=6))
+                   for kind, server in (('container', Agent), ('imds', Imds),
+                                        ('web_identity', Sts),
+                                        ('assume_role', Sts))}
+        servers['assume_role'].external_id = 'x:/4'
+        token.write_text(servers['web_identity'].identity)
+        urls = {kind: server.url for kind, server in servers.items()}
+        gw = nginx(
+            workers=2, level='debug', path='', log_format=LOG_FORMAT,
+            http=f'upstream s3control {{ server 127.0.0.1:{s3.port};'
+            f' keepalive 8; }}' + source(
+                'assume_role', 'assume_role', role_arn=ROLE, duration='15m',
+                external_id='x:/4', session_name='gateway@1',
+                endpoint=urls['assume_role'], **{'from': 'base'})
+            + source('container', 'container',
+                     uri=servers['container'].uri)
+            + source('imds', 'imds', endpoint=urls['imds'] + '/')
+            + source('web_identity', 'web_identity', role_arn=ROLE,
+                     token_file=token, endpoint=urls['web_identity'])
+            + source('base', 'env'), server=locations(*KINDS))
+        with load(gw, *(f'/{kind}' for kind in KINDS), pause=0.02) as answers:
+            time.sleep(8.5)
+        for kind in KINDS:
+            server, said = servers[kind], changes(gw, kind)
+            assert good(answers[f'/{kind}']) > 50
+            # one call for each set of credentials, and one line
+            assert len(server.calls()) == len(server.issued) == len(said)
+            assert len(said) in (3, 4)
+            assert [(kind, it.key_id[-4:]) for it in server.issued] == said
+            used = {r.key_id for r in s3.requests}
+            assert {it.key_id for it in server.issued[:-1]} <= used
+    assert not [r for r in s3.requests if r.verdict]
+    form = servers['assume_role'].calls()[0].form
+    assert form['DurationSeconds'] == '900'
+    assert form['RoleSessionName'] == 'gateway@1'
+    lines = [line.split() for line in gw.access()]
+    assert len({line[0] for line in lines}) == 2
+    assert {int(line[2]) for line in lines} <= {*range(7)}
+
+
+@pytest.mark.parametrize('kind', KINDS)
+def test_botocore_gets_the_same(s3, nginx, tmp_path, kind, monkeypatch):
+    server, sources = service(kind, s3, tmp_path)
+    with server:
+        server.hold = server.issue()
+        gw = nginx(sources=sources, log_format=LOG_FORMAT)
+        assert gw.get().status == 200
+        assert s3.requests[-1].key_id == server.hold.key_id
+        assert 3500 < expires(gw) <= 3600
+
+        if kind == 'container':
+            creds = ContainerProvider(environ={
+                'AWS_CONTAINER_CREDENTIALS_FULL_URI': server.uri}).load()
+            got = creds.get_frozen_credentials()
+            got = got.access_key, got.secret_key, got.token
+        elif kind == 'imds':
+            monkeypatch.delenv('AWS_EC2_METADATA_DISABLED', raising=False)
+            creds = InstanceMetadataFetcher(config={
+                'ec2_metadata_service_endpoint': server.url + '/'
+            }).retrieve_iam_role_credentials()
+            got = (creds['access_key'], creds['secret_key'], creds['token'])
+        else:
+            base = next(iter(s3.keys))
+            client = Session().create_client(
+                'sts', 'us-east-1', endpoint_url=server.url,
+                aws_access_key_id=base,
+                aws_secret_access_key=s3.keys[base].secret)
+            if kind == 'assume_role':
+                creds = client.assume_role(RoleArn=ROLE, RoleSessionName='me')
+            else:
+                creds = client.assume_role_with_web_identity(
+                    RoleArn=ROLE, RoleSessionName='me',
+                    WebIdentityToken=server.identity)
+            creds = creds['Credentials']
+            got = (creds['AccessKeyId'], creds['SecretAccessKey'],
+                   creds['SessionToken'])
+        assert got == (server.hold.key_id, server.hold.secret,
+                       server.hold.token)
+
+
+@pytest.mark.parametrize('kind', KINDS)
+def test_cold_start(s3, nginx, tmp_path, kind):
+    """200 requests come before the first credentials."""
+    server, sources = service(kind, s3, tmp_path)
+    with server:
+        # instance metadata may take three times a second, twice of it
+        server.fault = Fault(delay=0.4 if kind == 'imds' else 1)
+        gw = nginx(sources=sources, workers=2, log_format=LOG_FORMAT,
+                   main='worker_rlimit_nofile 4096;')
+        clients = [gw.connect() for _ in range(200)]
+        for client in clients:
+            client.send('GET /jobs HTTP/1.1\r\nHost: h\r\n\r\n')
+        answers = [client.response() for client in clients]
+        assert good(answers) == 200
+        assert len(server.calls()) == 1
+        assert len({line.split()[0] for line in gw.access()}) == 2
+
+
+def bad_certificate(agent, certificates):
+    agent.context.load_cert_chain(certificates.certificate, certificates.key)
+
+
+# what goes wrong, and what the log says of it
+FAULTS = {
+    'error': (Fault(status=500), 'answered 500,'),
+    'unavailable': (Fault(status=503, body=b'<html>'), 'answered 503,'),
+    'garbage': (Fault(body=b'<html>sorry</html>'), 'are not a JSON object'),
+    'empty': (Fault(body=b''), 'are not a JSON object'),
+    'short': (Fault(body=lambda body: body[:-30]), 'are not a JSON object'),
+    'truncated': (Fault(cut=100), 'transfer closed with .* remaining'),
+    'code': (Fault(body=b'{"Code":"AssumeRoleUnauthorizedAccess",'
+                   b'"Message":"EC2 can\\not \\u00e4"}'),
+             r'answered 200 "AssumeRoleUnauthorizedAccess": "EC2 can\?ot \?\?"'),
+    'expiration': (Fault(body=lambda body: re.sub(
+        rb'"Expiration": "[^"]*', b'"Expiration": "tomorrow', body)),
+        'have an unreadable Expiration'),
+    'expired': (Fault(change=lambda it: setattr(it, 'expires',
+                                                int(time.time()) - 9)),
+                r'have expired \d+ s ago'),
+    'incomplete': (Fault(body=b'{"AccessKeyId":"AKIA"}'),
+                   'have no SecretAccessKey'),
+    'never': (Fault(never=True), 'timed out'),
+    'large': (Fault(body=b' ' * 10_000_000), 'is larger than 64k'),
+    'redirect': (Fault(status=302, body=b'', headers=(
+        ('Location', '/v2/credentials/0f1e2d3c'),)), 'answered 302,'),
+    'certificate': (None, 'SSL certificate problem'),
+}
+
+
+def test_failures(s3, nginx, certificates):
+    """The last good credentials serve to their end, then 503; all recover
+    without a reload.  Every failure has its own agent, all at once."""
+    trusted, other = certificates('localhost'), certificates('localhost')
+    with contextlib.ExitStack() as stack:
+        agents = {name: stack.enter_context(Agent(
+            s3, lifetime=5, tls=trusted if name == 'certificate' else None))
+            for name in FAULTS}
+        urls = {name: agent.uri for name, agent in agents.items()}
+        urls['certificate'] = urls['certificate'].replace('127.0.0.1',
+                                                          'localhost')
+        names = list(FAULTS)
+        gw = nginx(env={'AWS_CA_BUNDLE': trusted.ca}, path='', workers=2,
+                   http=f'upstream s3control {{ server 127.0.0.1:{s3.port};'
+                   f' keepalive 8; }}' + ''.join(
+                       source(name, 'container', uri=urls[name])
+                       for name in names), server=locations(*names))
+        for name in names:
+            assert gw.get(f'/{name}').status == 200
+            agents[name].fault = FAULTS[name][0]
+        bad_certificate(agents['certificate'], other)
+
+        def until_status(status, timeout):
+            """All names, while none says anything but 200 and 503."""
+            waiting, end = {*names}, time.monotonic() + timeout
+            while waiting:
+                assert time.monotonic() < end, waiting
+                for name in list(waiting):
+                    r = gw.get(f'/{name}')
+                    assert r.status in (200, 503), r
+                    if r.status == status:
+                        waiting.discard(name)
+                        yield name, r
+
+        ends = {name: agents[name].issued[0].expires for name in names}
+        for name, r in until_status(503, 10):
+            assert time.time() >= ends[name], name
+            assert r.header('Retry-After') == '1'
+            assert 'CredentialsUnavailable' in r.text
+        for name in names:
+            warnings = gw.wait_log(
+                rf'\[warn\] .*credentials "{name}" from container: (.*)')
+            assert re.search(FAULTS[name][1], warnings[0]), warnings
+            # one line for each call, the back-off between them
+            assert len(warnings) <= 3
+            if name not in ('never', 'certificate'):
+                assert len(agents[name].calls()) - 1 == len(warnings)
+            assert re.search(r'next try in \d+ ms, those (in use are good for'
+                             r' \d s|so far have expired)$', warnings[0])
+            agents[name].fault = None
+            agents[name].release()
+        bad_certificate(agents['certificate'], trusted)
+        for name, r in until_status(200, 15):
+            pass
+    assert not [r for r in s3.requests if r.verdict]
+
+
+STS_FAULTS = [
+    (Fault(status=500, body=b''), 'answered 500,'),
+    (Fault(body=b'<a/>'), 'are not a document of STS'),
+    (Fault(body=lambda body: body[:-9]), 'are not well-formed XML'),
+    (Fault(body=lambda body: b'<!DOCTYPE a>' + body),
+     'are not well-formed XML'),
+    (Fault(status=400, body=Sts.error('IDPCommunicationError', 'later')),
+     'answered 400 "IDPCommunicationError": "later"'),
+    (Fault(body=lambda body: re.sub(b'<Expiration>[^<]*', b'<Expiration>0',
+                                    body)), 'have an unreadable Expiration'),
+]
+
+
+@pytest.mark.parametrize('kind', ['web_identity', 'assume_role'])
+def test_sts_failures(s3, nginx, tmp_path, kind):
+    """At cold start, one after the other; requests wait for the end."""
+    server, sources = service(kind, s3, tmp_path)
+    with server:
+        server.faults = [STS_FAULTS[0][0]]
+        gw = nginx(sources=sources, location='s3jobs_credentials_timeout'
+                   ' 30s;')
+        assert gw.get().status == 200
+        assert len(server.calls()) == 2
+        gw.wait_log(STS_FAULTS[0][1] + '.*no credentials so far')
+    for fault, said in STS_FAULTS[1:]:
+        server, sources = service(kind, s3, tmp_path)
+        with server:
+            server.fault = fault
+            gw = nginx(sources=sources)
+            gw.wait_log(said + '.*no credentials so far')
+
+
+def test_imds_is_stable(s3, nginx):
+    """Served beyond their expiry; S3's refusal asks for new ones, once."""
+    with Imds(s3, lifetime=4) as imds:
+        gw = nginx(sources=source('ops', 'imds', endpoint=imds.url),
+                   workers=2)
+        assert gw.get().status == 200
+        imds.fault = Fault(status=500, kind='credentials')
+        first = imds.issued[0]
+        s3.keys[first.key_id].expires = None
+        gw.wait_log(r'answered 500, next try in [3-9]\d{5} ms, those in use'
+                    ' have expired', timeout=12)
+        assert gw.get().status == 200
+        calls = len(imds.calls())
+        imds.fault, imds.lifetime = None, 3600
+        s3.keys[first.key_id].expires = 1
+        assert gw.get().status == 502
+        until(lambda: len(imds.issued) == 2, 5, 'second set')
+        until(lambda: gw.get().status == 200, 3, 'new credentials')
+        assert len(imds.calls()) == calls + 1
+        # the new ones are refused too: no second one so soon
+        s3.keys[imds.issued[1].key_id].expires = 1
+        for _ in range(5):
+            assert gw.get().status == 502
+            time.sleep(0.5)
+        assert len(imds.calls()) == calls + 1
+
+
+def test_imds_serves_expired(s3, nginx):
+    with Imds(s3, lifetime=-60) as imds:
+        gw = nginx(sources=source('ops', 'imds', endpoint=imds.url),
+                   log_format=LOG_FORMAT)
+        gw.wait_log('in -6\\d s')
+        s3.keys[imds.issued[0].key_id].expires = None
+        assert gw.get().status == 200
+        assert expires(gw) == 0
+        time.sleep(1.5)
+        assert len(imds.calls()) == 1
+
+
+def test_imds_token(s3, nginx):
+    """One token for all; a refused one is renewed once."""
+    with Imds(s3, lifetime=6) as imds:
+        gw = nginx(sources=source('ops', 'imds', endpoint=imds.url))
+        imds.wait_for(2)
+        assert len(imds.calls('token')) == 1
+        imds.revoke()
+        imds.wait_for(3)
+        assert len(imds.calls('token')) == 2
+        assert gw.get().status == 200
+        methods = [(call.kind, call.method) for call in imds.calls(None)]
+        assert {*methods} == {('token', 'PUT'), ('role', 'GET'),
+                              ('credentials', 'GET')}
+        # refused in spite of that: a failure, not a loop
+        imds.fault = Fault(status=401, kind='role')
+        gw.wait_log('security-credentials/ answered 401', timeout=12)
+        assert len(imds.calls('token')) == 3
+
+
+@pytest.mark.parametrize('fault, said', [
+    (Fault(status=403, kind='token'), 'latest/api/token answered 403'),
+    (Fault(body=b'', kind='token'), 'gave no token'),
+    (Fault(body=b'a\nb', kind='token'), 'gave no token'),
+    (Fault(status=404, kind='role'), 'the instance has no role'),
+    (Fault(body=b'../a', kind='role'), 'gave no name of a role'),
+    (Fault(never=True, kind='token'), 'hop limit'),
+])
+def test_imds_failures(s3, nginx, fault, said):
+    with Imds(s3) as imds:
+        imds.fault = fault
+        gw = nginx(sources=source('ops', 'imds', endpoint=imds.url),
+                   location='s3jobs_credentials_timeout 50ms;')
+        assert gw.get().status == 503
+        gw.wait_log(said)
+        assert not imds.calls('credentials')
+        assert imds.calls(None)[0].method == 'PUT'
+        imds.release()
+
+
+def test_role_name_has_lines(s3, nginx):
+    with Imds(s3) as imds:
+        imds.faults = [Fault(body=b'gateway-role\nother\n', kind='role')]
+        gw = nginx(sources=source('ops', 'imds', endpoint=imds.url))
+        assert gw.get().status == 200
+
+
+def test_refused_by_s3(s3, nginx):
+    """ExpiredToken and its kin bring new credentials at once."""
+    with Agent(s3) as agent:
+        gw = nginx(sources=source('ops', 'container', uri=agent.uri),
+                   workers=2)
+        assert gw.get().status == 200
+        s3.script(Reply(error='AccessDenied'))
+        assert gw.get().status == 403
+        time.sleep(1.2)
+        assert len(agent.calls()) == 1
+        s3.script(Reply(error='TokenRefreshRequired'),
+                  Reply(error='ExpiredToken'))
+        assert gw.get().status == 502
+        assert gw.get().status == 502
+        agent.wait_for(2, timeout=3)
+        until(lambda: len(changes(gw, 'ops')) == 2, 3, 'new credentials')
+        assert gw.get().status == 200
+        assert s3.requests[-1].key_id == agent.issued[1].key_id
+        # the same ones again are no change, and are not asked for at once
+        agent.hold = agent.issued[1]
+        assert len(agent.calls()) == 2
+
+
+def test_token_files(s3, nginx, tmp_path):
+    """Both kinds of token are read again for every fetch."""
+    token = tmp_path / 'token'
+    with Agent(s3, lifetime=3) as agent, Sts(s3, lifetime=3) as sts:
+        agent.authorization = sts.identity = lambda: token.read_text().strip()
+        token.write_text('first  \r\n')
+        gw = nginx(sources=source('ops', 'container', uri=agent.uri,
+                                  token_file=token)
+                   + source('web', 'web_identity', role_arn=ROLE,
+                            token_file=token, endpoint=sts.url))
+        agent.wait_for(1), sts.wait_for(1)
+        token.write_text('second')
+        agent.wait_for(2), sts.wait_for(2)
+        assert [c.headers['authorization'] for c in agent.calls()][:2] \
+            == ['first', 'second']
+        assert [c.form['WebIdentityToken'] for c in sts.calls()][:2] \
+            == ['first', 'second']
+        assert gw.get().status == 200
+        token.write_text('a\nb')
+        gw.wait_log(r'"ops" .*holds no token of printable')
+        gw.wait_log(r'"web" .*holds no token of printable')
+        token.unlink()
+        gw.wait_log('cannot be read: No such file', timeout=12)
+        token.write_text('third')
+        calls = len(agent.calls())
+        agent.wait_for(calls + 1)
+        assert agent.calls()[-1].headers['authorization'] == 'third'
+
+
+def test_token_of_the_environment(s3, nginx):
+    with Agent(s3) as agent:
+        agent.authorization = 'Basic abc'
+        gw = nginx(sources=source('ops', 'container'), env={
+            'AWS_CONTAINER_CREDENTIALS_FULL_URI': agent.uri,
+            'AWS_CONTAINER_AUTHORIZATION_TOKEN': 'Basic abc'})
+        assert gw.get().status == 200
+        assert len(agent.calls()) == 1
+
+
+def test_chain_of_roles(s3, nginx):
+    """A role by a role by the agent, defined the other way round."""
+    with Agent(s3) as agent, Sts(s3) as first, Sts(s3) as second:
+        agent.fault = Fault(delay=0.5)
+        gw = nginx(sources=source('ops', 'assume_role', role_arn=ROLE,
+                                  endpoint=second.url, **{'from': 'middle'})
+                   + source('middle', 'assume_role', role_arn=ROLE,
+                            endpoint=first.url, **{'from': 'base'})
+                   + source('base', 'container', uri=agent.uri))
+        assert gw.get().status == 200
+        assert s3.requests[-1].key_id == second.issued[0].key_id
+        assert len(first.calls()) == len(second.calls()) == 1
+        assert '[warn]' not in gw.log()
+
+
+def test_base_without_credentials(s3, nginx):
+    with Sts(s3) as sts:
+        gw = nginx(env={'AWS_ACCESS_KEY_ID': None,
+                        'AWS_SECRET_ACCESS_KEY': None},
+                   sources=source('ops', 'assume_role', role_arn=ROLE,
+                                  endpoint=sts.url, **{'from': 'base'})
+                   + source('base', 'env'),
+                   location='s3jobs_credentials_timeout 0;')
+        gw.wait_log('source "base", which it signs with, has no usable')
+        assert gw.get().status == 503
+        assert not sts.calls()
+
+
+class Proxy:
+    """Notes the first line of each request, and ends it."""
+
+    def __init__(self):
+        self.lines = []
+        self.sock = socket.create_server(('127.0.0.1', 0))
+        self.port = self.sock.getsockname()[1]
+        self.thread = threading.Thread(target=self.run, daemon=True)
+        self.thread.start()
+
+    def run(self):
+        with contextlib.suppress(OSError):
+            while True:
+                sock, _ = self.sock.accept()
+                with sock:
+                    self.lines.append(sock.recv(4096).split(b'\r\n')[0])
+
+
+@pytest.mark.parametrize('region, host', [
+    ('eu-west-1', 'sts.eu-west-1.amazonaws.com'),
+    ('cn-north-1', 'sts.cn-north-1.amazonaws.com.cn'),
+    (None, 'sts.amazonaws.com')])
+def test_proxy(s3, nginx, region, host):
+    """STS goes through HTTPS_PROXY as in the SDKs, local services never."""
+    proxy = Proxy()
+    with Agent(s3) as agent, Imds(s3) as imds:
+        gw = nginx(
+            env={'HTTPS_PROXY': f'http://127.0.0.1:{proxy.port}',
+                 'HTTP_PROXY': f'http://127.0.0.1:{proxy.port}',
+                 'http_proxy': f'http://127.0.0.1:{proxy.port}',
+                 'ALL_PROXY': f'http://127.0.0.1:{proxy.port}',
+                 'AWS_REGION': region},
+            sources=source('ops', 'container', uri=agent.uri)
+            + source('im', 'imds', endpoint=imds.url)
+            + source('role', 'assume_role', role_arn=ROLE,
+                     **{'from': 'ops'}))
+        assert gw.get().status == 200
+        imds.wait_for(1)
+        until(lambda: proxy.lines, what='a request to the proxy')
+        assert proxy.lines[0] == f'CONNECT {host}:443 HTTP/1.1'.encode()
+        gw.wait_log('credentials "role" from assume_role: https://' + host)
+    proxy.sock.close()
+
+
+def test_tls(s3, nginx, certificates):
+    """Verified against the CA that the environment names, host name too."""
+    tls, wrong = certificates('localhost'), certificates('elsewhere')
+    with Agent(s3, tls=tls) as agent, Sts(s3, tls=tls) as sts, \
+            Agent(s3, tls=wrong) as other:
+        def sources(server):
+            return server.url.replace('127.0.0.1', 'localhost')
+        gw = nginx(env={'AWS_CA_BUNDLE': tls.ca}, sources=source(
+            'ops', 'assume_role', role_arn=ROLE, endpoint=sources(sts),
+            **{'from': 'base'}) + source(
+                'base', 'container', uri=sources(agent) + agent.path))
+        assert gw.get().status == 200
+        gw = nginx(env={'AWS_CA_BUNDLE': wrong.ca}, sources=source(
+            'ops', 'container', uri=sources(other) + other.path))
+        gw.wait_log('no alternative certificate subject name matches')
+        gw = nginx(sources=source('ops', 'container',
+                                  uri=sources(agent) + agent.path))
+        gw.wait_log('SSL certificate problem')
+        assert len(agent.calls()) == 1 and not other.calls()
+
+
+def test_wait(s3, nginx):
+    """How long, and what a client that leaves does."""
+    silent = Silent()
+    gw = nginx(sources=source('ops', 'container', uri=silent.url + '/x'),
+               server=locations('ops', more='s3jobs_credentials_timeout'
+                                ' 300ms;'),
+               location='s3jobs_credentials_timeout 1h;', h2=True,
+               main='worker_rlimit_nofile 4096;')
+    start = time.monotonic()
+    r = gw.get('/ops')
+    assert 0.25 < time.monotonic() - start < 1.5
+    assert r.status == 503 and r.header('Retry-After') == '1'
+    assert gw.get('/ops', method='HEAD').status == 503
+    assert gw.get_h2('/ops').status == 503
+    for leave in Client.close, Client.abort:
+        clients = [Client(gw.port) for _ in range(20)]
+        for client in clients:
+            client.send('GET /jobs HTTP/1.1\r\nHost: h\r\n\r\n')
+        time.sleep(0.2)
+        for client in clients:
+            leave(client)
+        gw.wait_log('client prematurely closed', count=20)
+    until(lambda: len(gw.access()) == 43, what='the end of all requests')
+    # the worker is not kept from its work, nor from its end
+    assert gw.get('/jobs?x=1').status == 400
+    silent.sock.close()
+
+
+def test_no_wait_in_vain(s3, nginx):
+    """Nothing to wait for: expired, or nothing to fetch with."""
+    gw = nginx(env={'AWS_ACCESS_KEY_ID': None, 'AWS_SECRET_ACCESS_KEY': None},
+               sources=source('ops', 'env') + source('container', 'container')
+               + source('web_identity', 'web_identity', role_arn=ROLE),
+               server=locations('container', 'web_identity'))
+    start = time.monotonic()
+    for target in '/jobs', '/container', '/web_identity':
+        assert gw.get(target).status == 503
+    assert time.monotonic() - start < 1
+
+
+def test_wait_in_subrequests(s3, nginx):
+    """Two subrequests of one page wait, the page goes on."""
+    with Agent(s3) as agent:
+        agent.fault = Fault(delay=0.7)
+        gw = nginx(sources=source('ops', 'container', uri=agent.uri),
+                   server=locations('ops') + '''
+                   location = /page {
+                       add_before_body /ops; add_after_body /jobs;
+                       addition_types *; return 200 "|middle|";
+                   }''')
+        r = gw.get('/page')
+        assert r.status == 200 and r.complete
+        assert r.text.count('<JobId>') == 50 and '|middle|' in r.text
+        assert len(agent.calls()) == 1
+
+
+def test_changed_definition(s3, nginx):
+    """A source that means something else now never gives the old key."""
+    with Agent(s3) as one, Agent(s3) as two:
+        gw = nginx(sources=source('ops', 'container', uri=one.uri),
+                   location='s3jobs_credentials_timeout 400ms;')
+        assert gw.get().status == 200
+        two.fault = Fault(status=500)
+        gw.reload(sources=source('ops', 'container', uri=two.uri))
+        assert gw.get().status == 503
+        two.fault = None
+        until(lambda: gw.get().status == 200, 8, 'credentials')
+        assert s3.requests[-1].key_id == two.issued[-1].key_id
+        # and back: what is still good is there at once
+        gw.reload(sources=source('ops', 'container', uri=one.uri))
+        assert gw.get().status == 200
+        assert s3.requests[-1].key_id == one.issued[0].key_id
+        assert len(one.calls()) == 1
+
+
+def test_changed_base(s3, nginx):
+    with Agent(s3) as one, Agent(s3) as two, Sts(s3) as sts:
+        def sources(agent):
+            return source('ops', 'assume_role', role_arn=ROLE,
+                          endpoint=sts.url, **{'from': 'base'}) \
+                + source('base', 'container', uri=agent.uri)
+        gw = nginx(sources=sources(one))
+        assert gw.get().status == 200
+        gw.reload(sources=sources(two))
+        assert gw.get().status == 200
+        assert [r.key_id for r in s3.requests] \
+            == [it.key_id for it in sts.issued]
+        assert len(sts.issued) == 2
+        assert two.issued[0].key_id in sts.calls()[1].headers['authorization']
+
+
+def test_port_that_nobody_has(s3, nginx):
+    gw = nginx(sources=source('ops', 'container',
+                              uri=f'http://127.0.0.1:{free_port()}/'),
+               location='s3jobs_credentials_timeout 100ms;')
+    assert gw.get().status == 503
+    gw.wait_log("Couldn't connect to server", count=2)

@@ -1,0 +1,185 @@
+"""conf-examples/*.conf as shipped: only addresses and paths are replaced,
+and S3 Control is a stand-in with a certificate for the names that they say,
+verified as theirs would be."""
+
+import re
+import shutil
+
+import pytest
+
+from documents import error, expected_ids, job_ids
+from nginx import MODULE, PARAMS, ROOT
+from s3control import KEY, SECRET
+
+EXAMPLES = ROOT / 'conf-examples'
+A, B = '123456789012', '210987654321'
+HOST = f'{A}.s3-control.eu-west-1.amazonaws.com'
+NAMES = [HOST, f'{A}.s3-control.us-east-1.amazonaws.com',
+         f'{B}.s3-control.us-east-1.amazonaws.com']
+DEV, DEV_SECRET = 'AKIDDEV', 'devSecret/0123456789+abcdefghijklmnop'
+
+
+@pytest.fixture
+def example(nginx, certificates, stand_in, tmp_path):
+    """(nginx with the example, the stand-in), both over TLS; the certificate
+    is for names, the CA the gateway trusts that of the certificate."""
+    def start(file, names=NAMES, trusted=None):
+        made = certificates(*names)
+        s3 = stand_in(tls=made)
+        s3.key(DEV, DEV_SECRET, accounts=(B,))
+        s3.key(KEY, SECRET, accounts=(A,))
+        nginx.credentials(tmp_path / 'aws', ''.join(
+            f'[{name}]\naws_access_key_id = {key}\n'
+            f'aws_secret_access_key = {secret}\n' for name, key, secret in (
+                ('prod', KEY, SECRET), ('dev', DEV, DEV_SECRET)))
+        ).chmod(0o640)
+        changes = {
+            r'load_module modules/ngx_http_s3jobs_module\.so;':
+                MODULE and f'load_module {MODULE};',
+            r'listen 127\.0\.0\.1:8080': 'listen 127.0.0.1:{port}',
+            r'(server +)[0-9]+\.s3-control\.[a-z0-9.-]+:443':
+                rf'\g<1>127.0.0.1:{s3.port}',
+            r'/etc/ssl/certs/ca-certificates\.crt': trusted or made.ca,
+            r'/etc/nginx/aws': f'{tmp_path}/aws',
+            r'/var/cache/nginx/s3jobs': f'{tmp_path}/cache',
+            r'/var/log/nginx/s3jobs\.log': f'{tmp_path}/s3jobs.log'}
+        text = (EXAMPLES / file).read_text()
+        for old, new in changes.items():
+            text = re.sub(old, new, text)
+        assert MODULE in text
+        assert not re.search('8080|/etc/|modules/|amazonaws.com:|/var/',
+                             re.sub('#.*', '', text))
+
+        def conf(gw):
+            shutil.copy(PARAMS, gw.prefix)      # as /etc/nginx/s3jobs_params
+            return (f'pid {gw.prefix}/nginx.pid;\n'
+                    f'error_log {gw.prefix}/error.log info;\nuser root;\n'
+                    + text.replace('{port}', str(gw.port)))
+        return nginx(s3=s3, conf=conf), s3
+    return start
+
+
+def assert_good(s3, n, hosts):
+    assert len(s3.requests) == n
+    for request in s3.requests:
+        assert request.verdict is None
+        assert request.sni == request.header('Host')
+    assert {r.sni for r in s3.requests} == {*hosts}
+
+
+def ids(response):
+    """of JSON"""
+    assert response.status == 200 and response.complete, response
+    assert response.header('Content-Type') == 'application/json'
+    return [job['JobId'] for job in response.json()['Jobs']]
+
+
+def test_every_example_is_tested():
+    assert {p.name for p in EXAMPLES.glob('*.conf')} \
+        == {'minimal.conf', 'accounts.conf', 'cache.conf'}
+
+
+def test_minimal(example):
+    gw, s3 = example('minimal.conf')
+    with gw.connect() as client:
+        for _ in range(3):
+            assert ids(client.request('/jobs?jobStatuses=Active')) \
+                == expected_ids(s3, A, 'eu-west-1', ['Active'])
+        assert client.request('/other').status == 404
+    assert_good(s3, 3, [HOST])
+    assert s3.connections == 1          # kept alive
+    r = gw.get('/jobs?foo')
+    assert r.status == 400 and r.json()['code'] == 'InvalidRequest'
+
+
+def test_accounts(example):
+    gw, s3 = example('accounts.conf')
+    served = [(A, 'eu-west-1', KEY), (A, 'us-east-1', KEY),
+              (B, 'us-east-1', DEV)]
+    for account, region, key in served * 2:
+        r = gw.get(f'/accounts/{account}/{region}/jobs?maxResults=3')
+        assert job_ids(r) == expected_ids(s3, account, region)[:3]
+        assert s3.requests[-1].key_id == key
+        r = gw.get(f'/accounts/{account}/{region}/jobs',
+                   [('Accept', 'application/json')])
+        assert ids(r) == expected_ids(s3, account, region)
+        assert r.header('Vary') == 'Accept'
+    assert_good(s3, 12, NAMES)
+    assert s3.connections == 3          # one for each name
+    s3.clear()
+    for account, region in (B, 'eu-west-1'), (A, 'eu-west-2'), \
+            ('111111111111', 'us-east-1'), ('1', 'us-east-1'):
+        r = gw.get(f'/accounts/{account}/{region}/jobs')
+        assert r.status == 403 and error(r)[0] == 'AccessDenied'
+    assert gw.get(f'/accounts/{A}/jobs').status == 404
+    assert s3.requests == []
+
+
+def test_cache(example, tmp_path):
+    gw, s3 = example('cache.conf')
+    assert job_ids(gw.get('/jobs?jobStatuses=New')) \
+        == expected_ids(s3, A, 'eu-west-1', ['New'])
+    # what is kept is XML, and serves both
+    assert ids(gw.get('/jobs?jobStatuses=%4Eew',
+                      [('Accept', 'application/json')])) \
+        == expected_ids(s3, A, 'eu-west-1', ['New'])
+    assert gw.get('/jobs?foo').status == 400
+    assert_good(s3, 1, [HOST])
+    request_id = s3.requests[0].request_id
+    n = len(s3.jobs(A, 'eu-west-1', ['New']))
+    lines = [line.partition('" ')[2] for line in
+             (tmp_path / 's3jobs.log').read_text().splitlines()]
+    assert lines == [f'200 MISS jobs=- error=- request_id={request_id}',
+                     f'200 HIT jobs={n} error=- request_id={request_id}',
+                     '400 - jobs=- error=InvalidRequest request_id=-']
+
+
+FILES = [('minimal.conf', '/jobs'), ('cache.conf', '/jobs'),
+         ('accounts.conf', f'/accounts/{A}/eu-west-1/jobs')]
+
+
+@pytest.mark.parametrize('file,target', FILES)
+def test_certificate_for_another_name(example, file, target):
+    """proxy_ssl_verify verifies: 502, and nothing is sent."""
+    other = f'{A}.s3-control.eu-west-2.amazonaws.com', 'amazonaws.com', \
+        '*.eu-west-1.amazonaws.com'
+    gw, s3 = example(file, names=other)
+    r = gw.get(target)
+    assert r.status == 502
+    assert s3.requests == [] and s3.connections >= 1
+    gw.wait_log(f'upstream SSL certificate does not match "{HOST}"')
+
+
+@pytest.mark.parametrize('file,target', FILES)
+def test_certificate_of_another_authority(example, certificates, file,
+                                          target):
+    gw, s3 = example(file, trusted=certificates(*NAMES).ca)
+    assert gw.get(target).status == 502
+    assert s3.requests == [] and s3.connections >= 1
+    gw.wait_log('upstream SSL certificate verify error')
+
+
+def test_kept_connection_is_not_used_for_another_name(example):
+    """accounts.conf has a group for each name for that reason: here they
+    share a certificate, and a listing must still come over its own."""
+    gw, s3 = example('accounts.conf', names=NAMES[:2])
+    assert gw.get(f'/accounts/{A}/us-east-1/jobs').status == 200
+    assert gw.get(f'/accounts/{B}/us-east-1/jobs').status == 502
+    assert {r.account for r in s3.requests} == {A}
+
+
+def test_params_are_what_is_documented():
+    """proxy_* lines only, none twice, and none that is the operator's."""
+    lines = [line.split() for line in PARAMS.read_text().splitlines()
+             if line.strip() and not line.startswith('#')]
+    names = [line[0] if line[0] != 'proxy_set_header' else ' '.join(line[:2])
+             for line in lines]
+    assert len({*names}) == len(names)
+    assert {*names} == {
+        'proxy_http_version', 'proxy_method', 'proxy_pass_request_headers',
+        'proxy_pass_request_body', 'proxy_ssl_verify',
+        'proxy_ssl_server_name', 'proxy_ssl_name',
+        *(f'proxy_set_header {name}' for name in (
+            'Host', 'X-Amz-Account-Id', 'X-Amz-Content-Sha256', 'X-Amz-Date',
+            'X-Amz-Security-Token', 'Authorization', 'Connection',
+            'Content-Length', 'Transfer-Encoding'))}

@@ -1,0 +1,367 @@
+"""The source "file": what it reads, and what it does when the file changes."""
+
+import os
+import re
+import shutil
+import threading
+import time
+
+import pytest
+
+from nginx import until
+from s3control import KEY, SECRET
+
+OLD, OLD_SECRET = 'AKIDOLD', 'oldSecret/0123456789+abcdefghijklmnop'
+NEW, NEW_SECRET = 'AKIDNEW', 'newSecret/9876543210+zyxwvutsrqponmlk'
+TOKEN = 'IQoJb3JpZ2luX2VjE+/=' * 410
+ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0,
+                               reason='only root has workers of another user')
+
+
+def profile(key=OLD, secret=OLD_SECRET, token=None, name='default'):
+    return (f'[{name}]\naws_access_key_id = {key}\n'
+            f'aws_secret_access_key = {secret}\n'
+            + (f'aws_session_token = {token}\n' if token else ''))
+
+
+@pytest.fixture
+def file(nginx, s3, tmp_path):
+    """The path; file(text) replaces the file as one should, by a rename."""
+    class File:
+        path = tmp_path / 'credentials'
+
+        def __call__(self, text, mode=0o640, group=None):
+            new = nginx.credentials(tmp_path / 'credentials.new', text)
+            new.chmod(mode)
+            if group:
+                shutil.chown(new, 'root', group)
+            new.rename(self.path)
+
+        @property
+        def source(self):
+            return f's3jobs_credentials_source ops file path={self.path};'
+
+    s3.key(OLD, OLD_SECRET)
+    s3.key(NEW, NEW_SECRET)
+    return File()
+
+
+def key_in_use(gw, s3):
+    assert gw.get().status == 200
+    assert s3.requests[-1].verdict is None
+    return s3.requests[-1].key_id
+
+
+def wait_for_key(gw, s3, key):
+    until(lambda: key_in_use(gw, s3) == key, what=key)
+
+
+def checks(seconds=2.5):
+    """Time for the worker to look at the file more than once."""
+    time.sleep(seconds)
+
+
+# what is read
+
+@pytest.mark.parametrize('length', [1431, 4096, 8192])
+def test_long_session_token(s3, nginx, file, length):
+    s3.key('AKIDTEMPORARY', OLD_SECRET, token=TOKEN[:length])
+    file(profile('AKIDTEMPORARY', token=TOKEN[:length]))
+    assert key_in_use(nginx(sources=file.source), s3) == 'AKIDTEMPORARY'
+    assert s3.requests[0].header('x-amz-security-token') == TOKEN[:length]
+
+
+def test_token_comes_and_goes(s3, nginx, file):
+    """A long-term key after a temporary one: no token header any more."""
+    s3.key('AKIDTEMPORARY', OLD_SECRET, token=TOKEN[:1431])
+    file(profile('AKIDTEMPORARY', token=TOKEN[:1431]))
+    gw = nginx(sources=file.source)
+    assert key_in_use(gw, s3) == 'AKIDTEMPORARY'
+    file(profile(NEW, NEW_SECRET))
+    wait_for_key(gw, s3, NEW)
+    assert s3.requests[-1].header('x-amz-security-token') is None
+    file(profile('AKIDTEMPORARY', token=TOKEN[:1431]))
+    wait_for_key(gw, s3, 'AKIDTEMPORARY')
+
+
+def test_profiles(s3, nginx, file):
+    """One file, a source for each profile; another profile by reload."""
+    file(profile(KEY, SECRET) + profile(name='old')
+         + profile(NEW, NEW_SECRET, name='new one'))
+    path = file.path
+    gw = nginx(sources=f'''
+        s3jobs_credentials_source default file path={path};
+        s3jobs_credentials_source old file path={path} profile=old;
+        s3jobs_credentials_source new file path={path} "profile=new one";
+        s3jobs_credentials_source ops file profile=old path={path};''',
+               credentials='$http_x_source')
+    for source, key in ('default', KEY), ('old', OLD), ('new', NEW), \
+            ('ops', OLD), ('old', OLD):
+        assert gw.get('/jobs', [('X-Source', source)]).status == 200
+        assert s3.requests[-1].key_id == key
+    gw.reload(credentials='ops', sources=file.source.replace(
+        'path', '"profile=new one" path'))
+    assert key_in_use(gw, s3) == NEW
+    assert {r.verdict for r in s3.requests} == {None}
+
+
+def test_as_aws_writes_it(s3, nginx, file):
+    file(f'# a comment\r\n; another\r\n\r\n[other]\r\nregion = eu-west-1\r\n'
+         f'[default]\r\nAWS_Access_Key_Id: {OLD}\r\n'
+         f'aws_secret_access_key={OLD_SECRET}\r\n'
+         f's3 =\r\n    max_concurrent_requests = 20\r\n')
+    assert key_in_use(nginx(sources=file.source), s3) == OLD
+
+
+@pytest.mark.parametrize('env,key', [
+    ({'AWS_SHARED_CREDENTIALS_FILE': '{}/credentials'}, OLD),
+    ({'AWS_SHARED_CREDENTIALS_FILE': '{}/credentials', 'AWS_PROFILE': 'p'},
+     NEW),
+    ({'HOME': '{}'}, KEY),
+    ({'HOME': '/nonexistent',
+      'AWS_SHARED_CREDENTIALS_FILE': '{}/credentials'}, OLD),
+])
+def test_defaults(s3, nginx, file, tmp_path, env, key):
+    file(profile() + profile(NEW, NEW_SECRET, name='p'))
+    (tmp_path / '.aws').mkdir()
+    nginx.credentials(tmp_path / '.aws/credentials',
+                      profile(KEY, SECRET)).chmod(0o600)
+    gw = nginx(sources='s3jobs_credentials_source ops file;',
+               env={n: v.format(tmp_path) for n, v in env.items()})
+    assert key_in_use(gw, s3) == key
+
+
+def test_parameters_before_the_environment(s3, nginx, file, tmp_path):
+    file(profile(NEW, NEW_SECRET, name='mine'))
+    gw = nginx(sources=file.source.replace('path', 'profile=mine path'),
+               env={'AWS_SHARED_CREDENTIALS_FILE': '/nonexistent',
+                    'AWS_PROFILE': 'nosuch', 'HOME': '/nonexistent'})
+    assert key_in_use(gw, s3) == NEW
+
+
+# rotation
+
+def test_rotation_under_load(s3, nginx, file):
+    """No failed request; the new key within 2 s of the rename, in all
+    workers."""
+    file(profile())
+    gw = nginx(sources=file.source, workers=2)
+    answers, enough = [], threading.Event()
+
+    def load():
+        while not enough.is_set():
+            answers.append(gw.get('/jobs?maxResults=1').status)
+
+    threads = [threading.Thread(target=load) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    try:
+        s3.wait_for(100)
+        file(profile(NEW, NEW_SECRET))
+        renamed = time.time()
+        until(lambda: len(s3.requests) >= 500
+              and s3.requests[-1].time > renamed + 2, 30, 'load')
+    finally:
+        enough.set()
+        for thread in threads:
+            thread.join()
+    assert set(answers) == {200}
+    assert {r.verdict for r in s3.requests} == {None}
+    keys = [(r.key_id, r.time < renamed + 2) for r in s3.requests]
+    assert {*keys} <= {(OLD, True), (NEW, True), (NEW, False)}
+    assert keys.count((OLD, True)) >= 100 and (NEW, False) in keys
+
+
+@ROOT_ONLY
+def test_readable_by_the_group_of_the_workers(s3, nginx, file):
+    """root:www-data 0640, workers as www-data: they read it anew."""
+    file(profile(), 0o640, 'www-data')
+    gw = nginx(sources=file.source, user='www-data')
+    assert key_in_use(gw, s3) == OLD
+    file(profile(NEW, NEW_SECRET), 0o640, 'www-data')
+    wait_for_key(gw, s3, NEW)
+
+
+@ROOT_ONLY
+def test_readable_by_root_only(s3, nginx, file):
+    """Read at reload; the log says that it is not read before."""
+    file(profile(), 0o600)
+    gw = nginx(sources=file.source, user='www-data')
+    assert key_in_use(gw, s3) == OLD
+    file(profile(NEW, NEW_SECRET), 0o600)
+    said = (rf'\[warn\].*"{file.path}" has changed but cannot be read by the'
+            ' worker process: reload nginx')
+    gw.wait_log(said)
+    checks()
+    assert len(gw.wait_log(said)) == 1
+    assert key_in_use(gw, s3) == OLD
+    gw.reload()
+    assert key_in_use(gw, s3) == NEW
+
+
+def test_written_in_place(s3, nginx, file):
+    file(profile())
+    gw = nginx(sources=file.source)
+    assert key_in_use(gw, s3) == OLD
+    nginx.credentials(file.path, profile(NEW, NEW_SECRET))
+    wait_for_key(gw, s3, NEW)
+
+
+def test_same_size_and_time(s3, nginx, file):
+    """A new file need not look newer, or longer."""
+    file(profile())
+    before = file.path.stat()
+    gw = nginx(sources=file.source)
+    assert key_in_use(gw, s3) == OLD
+    file(profile(NEW, NEW_SECRET))
+    os.utime(file.path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert file.path.stat().st_size == before.st_size
+    wait_for_key(gw, s3, NEW)
+
+
+def test_new_secret_for_the_same_key(s3, nginx, file):
+    """The derived key must not outlive the secret, all in one day."""
+    file(profile())
+    gw = nginx(sources=file.source)
+    assert key_in_use(gw, s3) == OLD
+    s3.verify = False                   # the old secret is wrong from now on
+    s3.key(OLD, NEW_SECRET)
+    file(profile(OLD, NEW_SECRET))
+    until(lambda: gw.get().status and s3.requests[-1].verdict is None,
+          what='good signature')
+    assert {r.verdict for r in s3.requests[1:-1]} \
+        <= {'SignatureDoesNotMatch'}
+
+
+BROKEN = 'aws_access_key_id is not in a profile\n'
+
+
+def test_broken_file(s3, nginx, file):
+    """The old record stays, the log says so once for each broken file."""
+    said = re.escape(f'"{file.path}", line 1, profile "default" has a line'
+                     ' before the first [profile]')
+    file(profile())
+    gw = nginx(sources=file.source)
+    file(BROKEN)
+    gw.wait_log(said)
+    checks()
+    assert len(gw.wait_log(said)) == 1
+    assert key_in_use(gw, s3) == OLD
+    file(profile(NEW, NEW_SECRET))
+    wait_for_key(gw, s3, NEW)
+    file(BROKEN)
+    gw.wait_log(said, count=2)
+    assert key_in_use(gw, s3) == NEW
+    assert '[emerg]' not in gw.log()
+
+
+def test_half_a_key_pair(s3, nginx, file):
+    file(profile())
+    gw = nginx(sources=file.source)
+    file(f'[default]\naws_access_key_id = {NEW}\n')
+    gw.wait_log('without aws_secret_access_key')
+    assert key_in_use(gw, s3) == OLD
+
+
+def test_file_that_is_gone(s3, nginx, file):
+    said = rf'\[warn\].*stat\(\) "{file.path}" failed.*stay in use'
+    file(profile())
+    gw = nginx(sources=file.source)
+    file.path.unlink()
+    gw.wait_log(said)
+    checks()
+    assert len(gw.wait_log(said)) == 1
+    assert key_in_use(gw, s3) == OLD
+    file(profile(NEW, NEW_SECRET))
+    wait_for_key(gw, s3, NEW)
+
+
+def test_no_start_with_a_broken_file(nginx, file):
+    file(BROKEN)
+    code, output = nginx.check(sources=file.source)
+    assert code != 0
+    assert 'has a line before the first [profile]' in output
+
+
+def test_reload_with_a_broken_file(s3, nginx, file):
+    """The old cycle goes on, with its credentials."""
+    file(profile())
+    gw = nginx(sources=file.source)
+    gw.expect(re.escape(str(file.path)))
+    gw.expect('no credentials for source "ops"')
+    workers = gw.workers()
+    file(BROKEN)
+    gw.signal('HUP')
+    gw.wait_log(r'\[emerg\].*no credentials for source "ops"')
+    assert key_in_use(gw, s3) == OLD
+    assert gw.workers() == workers
+    file(profile(NEW, NEW_SECRET))      # and it still looks at the file
+    wait_for_key(gw, s3, NEW)
+    assert gw.workers() == workers
+
+
+def test_rotation_goes_on(s3, nginx, file):
+    """After a reload, and when the worker that reads the file was killed."""
+    file(profile())
+    gw = nginx(sources=file.source, workers=2)
+    gw.reload()
+    assert key_in_use(gw, s3) == OLD
+    file(profile(NEW, NEW_SECRET))
+    wait_for_key(gw, s3, NEW)
+    gw.expect('exited on signal 9')
+    before = gw.workers()
+    for pid in before:
+        gw.signal('KILL', pid)
+    until(lambda: len(gw.workers()) == 2 and not {*gw.workers()} & {*before},
+          what='new workers')
+    assert key_in_use(gw, s3) == NEW
+    file(profile())
+    wait_for_key(gw, s3, OLD)
+
+
+def test_rotation_in_a_single_process(s3, nginx, file):
+    file(profile())
+    gw = nginx(sources=file.source, master=False)
+    assert key_in_use(gw, s3) == OLD
+    file(profile(NEW, NEW_SECRET))
+    wait_for_key(gw, s3, NEW)
+
+
+# secrets in memory
+
+def memory(pid):
+    """All that a process may write to."""
+    with open(f'/proc/{pid}/maps') as maps, \
+            open(f'/proc/{pid}/mem', 'rb', 0) as mem:
+        for line in maps:
+            area, rights, *_ = line.split()
+            if 'w' in rights:
+                start, end = (int(n, 16) for n in area.split('-'))
+                mem.seek(start)
+                try:
+                    yield mem.read(end - start)
+                except OSError:
+                    pass
+
+
+def copies(gw, text):
+    return {pid: sum(data.count(text.encode()) for data in memory(pid))
+            for pid in (gw.master, *gw.workers())}
+
+
+def test_a_replaced_secret_is_zeroed(s3, nginx, file):
+    file(profile())
+    gw = nginx(sources=file.source, env={'AWS_ACCESS_KEY_ID': None,
+                                         'AWS_SECRET_ACCESS_KEY': None})
+    assert key_in_use(gw, s3) == OLD
+    # in the shared zone, and there only
+    assert {*copies(gw, OLD_SECRET).values()} == {1}
+    file(profile(NEW, NEW_SECRET))
+    wait_for_key(gw, s3, NEW)
+    assert {*copies(gw, OLD_SECRET).values()} == {0}
+    assert {*copies(gw, NEW_SECRET).values()} == {1}
+    file(profile(KEY, SECRET))
+    gw.reload()
+    assert key_in_use(gw, s3) == KEY
+    assert {*copies(gw, NEW_SECRET).values()} == {0}
+    assert {*copies(gw, SECRET).values()} == {1}

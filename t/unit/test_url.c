@@ -1,0 +1,163 @@
+
+/*
+ * Copyright (C) the ngx_s3jobs_module authors
+ */
+
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include "ngx_s3jobs_url.h"
+
+
+#define SCHEME  "begins with neither \"https://\" nor \"http://\""
+#define HOST    "has an invalid host or port"
+#define PLAIN   "must begin with \"https://\", since its host is not known "  \
+                "to be on this machine"
+
+
+typedef struct {
+    const char  *text;
+    const char  *error;
+    const char  *host;
+    const char  *header;
+    const char  *path;
+    ngx_uint_t   https;
+    ngx_uint_t   loopback;
+} url_t;
+
+
+static const ngx_str_t  plain[] = {
+    ngx_string("169.254.170.2"),
+    ngx_string("fd00:ec2::23"),
+    ngx_null_string
+};
+
+
+static const url_t  urls[] = {
+    { "https://example.com", NULL, "example.com", "example.com", "", 1, 0 },
+    { "HTTPS://example.com:443/", NULL, "example.com", "example.com", "/", 1,
+      0 },
+    { "https://example.com:80/a?b=c", NULL, "example.com", "example.com:80",
+      "/a?b=c", 1, 0 },
+    { "https://10.0.0.1:8443/", NULL, "10.0.0.1", "10.0.0.1:8443", "/", 1, 0 },
+    { "https://[2001:db8::1]:443/", NULL, "2001:db8::1", "[2001:db8::1]", "/",
+      1, 0 },
+    { "http://127.0.0.1", NULL, "127.0.0.1", "127.0.0.1", "", 0, 1 },
+    { "http://127.255.0.3:80/x", NULL, "127.255.0.3", "127.255.0.3", "/x", 0,
+      1 },
+    { "http://localhost:443/", NULL, "localhost", "localhost:443", "/", 0, 1 },
+    { "http://LOCALHOST/", NULL, "LOCALHOST", "LOCALHOST", "/", 0, 1 },
+    { "http://[::1]:8080/", NULL, "::1", "[::1]:8080", "/", 0, 1 },
+    { "https://127.0.0.1/", NULL, "127.0.0.1", "127.0.0.1", "/", 1, 1 },
+    { "http://169.254.170.2/v2", NULL, "169.254.170.2", "169.254.170.2", "/v2",
+      0, 0 },
+    { "http://[FD00:ec2::23]/v1", NULL, "FD00:ec2::23", "[FD00:ec2::23]",
+      "/v1", 0, 0 },
+    { "http://169.254.170.22/", PLAIN, NULL, NULL, NULL, 0, 0 },
+    { "http://169.254.169.254/", PLAIN, NULL, NULL, NULL, 0, 0 },
+    { "http://example.com/", PLAIN, NULL, NULL, NULL, 0, 0 },
+    { "http://127.0.0.1.example.com/", PLAIN, NULL, NULL, NULL, 0, 0 },
+    { "http://127.0.0.256/", PLAIN, NULL, NULL, NULL, 0, 0 },
+    { "http://127.0.0.1.1/", PLAIN, NULL, NULL, NULL, 0, 0 },
+    { "http://127.1/", PLAIN, NULL, NULL, NULL, 0, 0 },
+    { "http://127.0.0.0001/", PLAIN, NULL, NULL, NULL, 0, 0 },
+    { "http://localhost.example.com/", PLAIN, NULL, NULL, NULL, 0, 0 },
+    { "http://[::2]/", PLAIN, NULL, NULL, NULL, 0, 0 },
+    { "", SCHEME, NULL, NULL, NULL, 0, 0 },
+    { "example.com", SCHEME, NULL, NULL, NULL, 0, 0 },
+    { "ftp://example.com", SCHEME, NULL, NULL, NULL, 0, 0 },
+    { "https:/example.com", SCHEME, NULL, NULL, NULL, 0, 0 },
+    { "https://", HOST, NULL, NULL, NULL, 0, 0 },
+    { "https:///x", HOST, NULL, NULL, NULL, 0, 0 },
+    { "https://a@b/", HOST, NULL, NULL, NULL, 0, 0 },
+    { "http://127.0.0.1:80@evil.example.com/", HOST, NULL, NULL, NULL, 0, 0 },
+    { "http://127.0.0.1\\@evil.example.com/", HOST, NULL, NULL, NULL, 0, 0 },
+    { "http://127.0.0.1#@evil.example.com/", HOST, NULL, NULL, NULL, 0, 0 },
+    { "https://a:0/", HOST, NULL, NULL, NULL, 0, 0 },
+    { "https://a:65536/", HOST, NULL, NULL, NULL, 0, 0 },
+    { "https://a b/", HOST, NULL, NULL, NULL, 0, 0 },
+    { "https://[::1/", HOST, NULL, NULL, NULL, 0, 0 },
+    { "https://a?b", "has a query without a path", NULL, NULL, NULL, 0, 0 },
+    { "https://a/b c", "has an invalid character in its path", NULL, NULL,
+      NULL, 0, 0 },
+    { "https://a/b#c", "has an invalid character in its path", NULL, NULL,
+      NULL, 0, 0 },
+    { "https://a/\r\nb", "has an invalid character in its path", NULL, NULL,
+      NULL, 0, 0 },
+    { "https://a/\xc3\xa4", "has an invalid character in its path", NULL, NULL,
+      NULL, 0, 0 },
+    { NULL, NULL, NULL, NULL, NULL, 0, 0 }
+};
+
+
+static void
+same(ngx_str_t *s, const char *expected)
+{
+    assert_int_equal(s->len, ngx_strlen(expected));
+    assert_memory_equal(s->data, expected, s->len);
+}
+
+
+static void
+test_urls(void **state)
+{
+    ngx_str_t          text;
+    const url_t       *u;
+    const char        *error;
+    ngx_s3jobs_url_t   url;
+
+    for (u = urls; u->text; u++) {
+        text.len = ngx_strlen(u->text);
+        text.data = malloc(text.len + 1);
+        assert_non_null(text.data);
+        ngx_memcpy(text.data, u->text, text.len);
+
+        error = ngx_s3jobs_url_parse(&text, plain, &url);
+
+        if (u->error) {
+            if (error == NULL || ngx_strcmp(error, u->error) != 0) {
+                fail_msg("%s: %s", u->text, error ? error : "good");
+            }
+
+        } else {
+            if (error) {
+                fail_msg("%s: %s", u->text, error);
+            }
+
+            same(&url.host, u->host);
+            same(&url.header, u->header);
+            same(&url.path, u->path);
+            assert_int_equal(url.https, u->https);
+            assert_int_equal(url.loopback, u->loopback);
+        }
+
+        free(text.data);
+    }
+}
+
+
+static void
+test_no_list(void **state)
+{
+    ngx_str_t         text = ngx_string("http://169.254.170.2/");
+    ngx_s3jobs_url_t  url;
+
+    assert_non_null(ngx_s3jobs_url_parse(&text, NULL, &url));
+    assert_null(ngx_s3jobs_url_parse(&text, plain, &url));
+}
+
+
+int
+main(void)
+{
+    const struct CMUnitTest  tests[] = {
+        cmocka_unit_test(test_urls),
+        cmocka_unit_test(test_no_list)
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
