@@ -28,10 +28,12 @@
     ((c) == ' ' || (c) == '\t' || (c) == '\r' || (c) == '\n')
 
 
-static size_t ngx_s3jobs_json_plain(ngx_s3jobs_out_t *out, const u_char *p,
+static ngx_inline size_t ngx_s3jobs_json_plain(ngx_s3jobs_out_t *out, const u_char *p,
     size_t len);
+static ngx_int_t ngx_s3jobs_json_other(ngx_s3jobs_out_t *out,
+    const u_char *p, const u_char *last);
 static ngx_int_t ngx_s3jobs_json_special(ngx_s3jobs_out_t *out,
-    const u_char *p, size_t len);
+    const u_char *p, ngx_int_t len);
 
 
 ngx_int_t
@@ -68,53 +70,57 @@ ngx_s3jobs_out_write(ngx_s3jobs_out_t *out, const void *p, size_t len)
 ngx_int_t
 ngx_s3jobs_json_escape(ngx_s3jobs_out_t *out, const u_char *p, size_t len)
 {
-    ngx_int_t      size;
-    const u_char  *last;
+    size_t  n;
 
     if (len == 0) {
         return NGX_OK;
     }
 
-    last = p + len;
+    n = ngx_s3jobs_json_plain(out, p, len);
 
-    for ( ;; ) {
-        p += ngx_s3jobs_json_plain(out, p, last - p);
+    if (n == len) {
+        return NGX_OK;
+    }
 
-        if (p == last) {
-            return NGX_OK;
-        }
+    return ngx_s3jobs_json_other(out, p + n, p + len);
+}
+
+
+/* p is not plain, or there is no room */
+
+static ngx_int_t
+ngx_s3jobs_json_other(ngx_s3jobs_out_t *out, const u_char *p,
+    const u_char *last)
+{
+    ngx_int_t  n;
+
+    while (p < last) {
 
         if (out->pos == out->end) {
             if (out->more == NULL || out->more(out) != NGX_OK) {
                 return NGX_ERROR;
             }
 
-            continue;
-        }
+        } else {
+            n = ngx_s3jobs_utf8_length(p, last);
 
-        size = ngx_s3jobs_utf8_length(p, last);
-
-        if (size <= 0) {
-            if (ngx_s3jobs_out_write(out, "\xef\xbf\xbd", 3) != NGX_OK) {
+            if (ngx_s3jobs_json_special(out, p, n) != NGX_OK) {
                 return NGX_ERROR;
             }
 
-            p++;
-            continue;
+            p += ngx_max(n, 1);
         }
 
-        if (ngx_s3jobs_json_special(out, p, size) != NGX_OK) {
-            return NGX_ERROR;
-        }
-
-        p += size;
+        p += ngx_s3jobs_json_plain(out, p, last - p);
     }
+
+    return NGX_OK;
 }
 
 
 /* copies what needs no escape, as far as there is room: how many bytes */
 
-static size_t
+static ngx_inline size_t
 ngx_s3jobs_json_plain(ngx_s3jobs_out_t *out, const u_char *p, size_t len)
 {
     u_char        *d;
@@ -165,14 +171,20 @@ ngx_s3jobs_json_plain(ngx_s3jobs_out_t *out, const u_char *p, size_t len)
 }
 
 
+/* a character of len bytes, if it is one */
+
 static ngx_int_t
-ngx_s3jobs_json_special(ngx_s3jobs_out_t *out, const u_char *p, size_t len)
+ngx_s3jobs_json_special(ngx_s3jobs_out_t *out, const u_char *p, ngx_int_t len)
 {
     u_char               buf[6];
     ngx_uint_t           c;
 
     static const u_char  hex[] = "0123456789abcdef";
     static const u_char  name[] = "\bb\ff\nn\rr\tt\"\"\\\\";
+
+    if (len <= 0) {
+        return ngx_s3jobs_out_write(out, "\xef\xbf\xbd", 3);
+    }
 
     if (len == 1) {
         for (c = 0; c < sizeof(name) - 1; c += 2) {

@@ -364,8 +364,8 @@ static void
 ngx_s3jobs_listing_child_object(ngx_s3jobs_listing_t *l, const u_char *name,
     size_t len)
 {
-    ngx_s3jobs_listing_element_t      *el;
-    const ngx_s3jobs_field_t  *field;
+    ngx_s3jobs_listing_element_t  *el;
+    const ngx_s3jobs_field_t      *field;
 
     el = l->element;
     field = el->next;
@@ -391,12 +391,10 @@ ngx_s3jobs_listing_child_object(ngx_s3jobs_listing_t *l, const u_char *name,
                             field->fields);
     l->element->field = field;
 
-    if (field->fields == NULL) {
-        return;
+    if (field->fields) {
+        ngx_s3jobs_writer_json(&l->writer, &field->key, NULL, 0);
+        ngx_s3jobs_writer_open(&l->writer, '{');
     }
-
-    ngx_s3jobs_writer_json(&l->writer, &field->key, NULL, 0);
-    ngx_s3jobs_writer_open(&l->writer, '{');
 }
 
 

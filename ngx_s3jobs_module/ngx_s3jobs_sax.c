@@ -61,10 +61,12 @@ static void ngx_s3jobs_sax_doctype(void *data, const xmlChar *name,
     const xmlChar *public_id, const xmlChar *system_id);
 static void ngx_s3jobs_sax_start(void *data, const xmlChar *name,
     const xmlChar **attrs);
+static void ngx_s3jobs_sax_element(ngx_s3jobs_sax_t *sax,
+    ngx_s3jobs_sax_name_t *n);
+static void ngx_s3jobs_sax_new_name(ngx_s3jobs_sax_t *sax,
+    ngx_s3jobs_sax_name_t *n, const xmlChar *name);
 static void ngx_s3jobs_sax_text(void *data, const xmlChar *text, int len);
 static void ngx_s3jobs_sax_end(void *data, const xmlChar *name);
-static ngx_int_t ngx_s3jobs_sax_name(ngx_s3jobs_sax_t *sax,
-    ngx_s3jobs_sax_name_t *n, const xmlChar *name);
 
 
 void
@@ -124,7 +126,6 @@ ngx_s3jobs_sax_create(const ngx_s3jobs_sax_handler_t *handler, void *data)
     /* a declared encoding could make iconv load a file */
 
     xmlCtxtUseOptions(sax->ctxt, XML_PARSE_NONET|XML_PARSE_IGNORE_ENC);
-    xmlDictSetLimit(sax->ctxt->dict, NGX_S3JOBS_SAX_NAMES_MAX);
 
     return sax;
 }
@@ -247,6 +248,11 @@ ngx_s3jobs_sax_parse(ngx_s3jobs_sax_t *sax)
 
     if (input->end - input->cur > NGX_S3JOBS_SAX_MARKUP_MAX) {
         ngx_s3jobs_sax_refuse(sax, "too long a tag or comment");
+        return NGX_ERROR;
+    }
+
+    if (xmlDictGetUsage(sax->ctxt->dict) > NGX_S3JOBS_SAX_NAMES_MAX) {
+        ngx_s3jobs_sax_refuse(sax, "too many different names");
         return NGX_ERROR;
     }
 
@@ -461,6 +467,8 @@ ngx_s3jobs_sax_doctype(void *data, const xmlChar *name,
 }
 
 
+/* libxml2 has each name once, so that its address will do to find it */
+
 static void
 ngx_s3jobs_sax_start(void *data, const xmlChar *name, const xmlChar **attrs)
 {
@@ -472,21 +480,53 @@ ngx_s3jobs_sax_start(void *data, const xmlChar *name, const xmlChar **attrs)
         return;
     }
 
-    sax->root = 1;
-
     n = &sax->names[((uintptr_t) name >> 2) & (NGX_S3JOBS_SAX_NAMES - 1)];
 
-    if (n->name != name && ngx_s3jobs_sax_name(sax, n, name) != NGX_OK) {
-        ngx_s3jobs_sax_refuse(sax, "bad element name");
-        return;
-    }
+    if (n->name == name) {
+        ngx_s3jobs_sax_element(sax, n);
 
+    } else {
+        ngx_s3jobs_sax_new_name(sax, n, name);
+    }
+}
+
+
+static void
+ngx_s3jobs_sax_element(ngx_s3jobs_sax_t *sax, ngx_s3jobs_sax_name_t *n)
+{
     if (++sax->depth > NGX_S3JOBS_SAX_DEPTH_MAX) {
         ngx_s3jobs_sax_refuse(sax, "elements nested too deeply");
         return;
     }
 
+    sax->root = 1;
+
     sax->handler->start(sax->data, n->local, n->len);
+}
+
+
+static void
+ngx_s3jobs_sax_new_name(ngx_s3jobs_sax_t *sax, ngx_s3jobs_sax_name_t *n,
+    const xmlChar *name)
+{
+    size_t         len;
+    const char    *colon;
+    const u_char  *local;
+
+    colon = strrchr((char *) name, ':');
+    local = colon ? (u_char *) colon + 1 : name;
+    len = ngx_strlen(local);
+
+    if (len == 0 || len > NGX_S3JOBS_SAX_NAME_MAX) {
+        ngx_s3jobs_sax_refuse(sax, "bad element name");
+        return;
+    }
+
+    n->name = name;
+    n->local = local;
+    n->len = len;
+
+    ngx_s3jobs_sax_element(sax, n);
 }
 
 
@@ -515,30 +555,4 @@ ngx_s3jobs_sax_end(void *data, const xmlChar *name)
     sax->depth--;
 
     sax->handler->end(sax->data);
-}
-
-
-/* libxml2 has each name once, so that its address will do to find it */
-
-static ngx_int_t
-ngx_s3jobs_sax_name(ngx_s3jobs_sax_t *sax, ngx_s3jobs_sax_name_t *n,
-    const xmlChar *name)
-{
-    size_t         len;
-    const char    *colon;
-    const u_char  *local;
-
-    colon = strrchr((char *) name, ':');
-    local = colon ? (u_char *) colon + 1 : name;
-    len = ngx_strlen(local);
-
-    if (len == 0 || len > NGX_S3JOBS_SAX_NAME_MAX) {
-        return NGX_ERROR;
-    }
-
-    n->name = name;
-    n->local = local;
-    n->len = len;
-
-    return NGX_OK;
 }

@@ -22,13 +22,13 @@
 
 /*
  * libxml2 enforces no limit when the handlers are one's own.  In bytes: an
- * element's name, all different names of a document together, and a tag,
- * comment, processing instruction or CDATA section, which libxml2 keeps
- * whole.  libxml2 looks at the latter two from time to time only.
+ * element's name; what libxml2 has allocated for the different names of a
+ * document; a tag, comment, processing instruction or CDATA section, which
+ * it keeps whole.  The latter two are looked at after each block of 4 kB.
  */
 #define NGX_S3JOBS_SAX_DEPTH_MAX   32
 #define NGX_S3JOBS_SAX_NAME_MAX    256
-#define NGX_S3JOBS_SAX_NAMES_MAX   16384
+#define NGX_S3JOBS_SAX_NAMES_MAX   65536
 #define NGX_S3JOBS_SAX_MARKUP_MAX  16384
 
 

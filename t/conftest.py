@@ -32,7 +32,7 @@ nginx(s3=s3, env={}, wrapper=[], port=None, conf=None, **options)
                                         last three may be None: left out;
                                         path='' for no such location and
                                         nothing of the module
-    params proxy_pass upstream sources  the include line; http://s3control;
+    params proxy_pass servers sources   the include line; http://s3control;
                                         upstream s3control { server UPSTREAM;
                                         keepalive 8; }; the credentials source
     user workers master daemon level log_format h2 module

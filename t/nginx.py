@@ -61,7 +61,7 @@ DEFAULTS = {
     'level': 'info', 'module': MODULE, 'h2': False,
     'log_format': '$remote_addr "$request" $status $body_bytes_sent',
     'sources': 's3jobs_credentials_source ops env;',
-    'upstream': 'upstream s3control { server UPSTREAM; keepalive 8; }',
+    'servers': 'upstream s3control { server UPSTREAM; keepalive 8; }',
     'path': '= /jobs',
     'account': '123456789012', 'region': 'us-east-1', 'credentials': 'ops',
     'params': f'include {PARAMS};', 'proxy_pass': 'http://s3control',
@@ -104,7 +104,7 @@ def configuration(prefix, port, h2_port, upstream, options):
     o = {**DEFAULTS, **options}
     http, server = o['http'], o['server']
     if o['path']:
-        servers = o['upstream'].replace('UPSTREAM', str(upstream))
+        servers = o['servers'].replace('UPSTREAM', str(upstream))
         http = f'{o["sources"]}\n{servers}\n{http}'
         server = f'{server}\n{location(o)}'
     return CONFIGURATION.format(**{
@@ -164,7 +164,8 @@ class Nginx:
         self.upstream, self.options, self.conf = upstream, options, conf
         self.clients = []
 
-        self.prefix.mkdir(parents=True, exist_ok=True)
+        # nginx's own default for the access log, where a test names none
+        (self.prefix / 'logs').mkdir(parents=True, exist_ok=True)
         (self.prefix / 'nginx.pid').unlink(missing_ok=True)
         self.configure()
         with open(self.prefix / 'stderr.log', 'ab') as stderr:

@@ -4,6 +4,7 @@ with the rest of nginx."""
 import gzip
 import json
 import socket
+import time
 
 import pytest
 
@@ -365,3 +366,23 @@ def test_slow_client(s3, nginx):
         client.wire.sock = Sip(client.sock)
         r = client.response()
     listing(r, s3, held=False)
+
+
+def test_slow_client_of_a_page(s3, nginx, tmp_path):
+    """A listing within a page is not given up while the client is slow."""
+    (tmp_path / 'pages').mkdir(mode=0o755)
+    (tmp_path / 'pages/page.html').write_text(
+        'A<!--# include virtual="/jobs" -->B')
+    gw = nginx(location='s3jobs_json on; s3jobs_json_buffer_size 4k;', server=f"""
+        location /page {{ alias {tmp_path}/pages/page; ssi on; }}""")
+    s3.set_jobs(ACCOUNT, make_jobs(ACCOUNT, REGION, 20000))
+    s3.page = 20000
+    with gw.connect() as client:
+        client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16384)
+        client.send('GET /page.html HTTP/1.1\r\nHost: x\r\n\r\n')
+        r = client.head()
+        time.sleep(0.5)
+        client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 21)
+        client.body(r)
+    assert r.complete and r.text[:2] == 'A{' and r.text[-2:] == '}B'
+    assert strict_json(r.body[1:-1]) == s3.expected()

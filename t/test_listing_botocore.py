@@ -618,6 +618,11 @@ def test_hypothesis_mangled(driver, document, edits, seed):
         xml.parsers.expat.ParserCreate().Parse(document, True)
     if well_formed(document):
         if first[0]:
+            # expat takes other versions, Python other encodings
+            if not re.match(rb'(\xef\xbb\xbf)?(<\?xml version="1.0"'
+                            rb'( encoding="UTF-8")?\?>|(?!<\?xml))',
+                            document):
+                return
             with pytest.raises(Broken):
                 model(document)
         else:
