@@ -38,6 +38,8 @@ static void ngx_http_s3jobs_fetch_timeout(ngx_event_t *ev);
 static void ngx_http_s3jobs_fetch_process(void);
 static void ngx_http_s3jobs_fetch_done(ngx_http_s3jobs_fetch_t *f,
     CURLcode rc);
+static void ngx_http_s3jobs_fetch_error(ngx_http_s3jobs_fetch_t *f,
+    CURLcode rc, long os_errno);
 static void ngx_http_s3jobs_fetch_end(ngx_http_s3jobs_fetch_t *f);
 static void ngx_http_s3jobs_fetch_free(ngx_http_s3jobs_fetch_t *f);
 
@@ -564,14 +566,17 @@ ngx_http_s3jobs_fetch_process(void)
 static void
 ngx_http_s3jobs_fetch_done(ngx_http_s3jobs_fetch_t *f, CURLcode rc)
 {
-    long         status;
-    u_char      *answer;
-    const char  *err;
+    long     status, os_errno;
+    u_char  *answer;
 
     status = 0;
+    os_errno = 0;
 
     if (rc == CURLE_OK) {
         (void) curl_easy_getinfo(f->easy, CURLINFO_RESPONSE_CODE, &status);
+
+    } else if (rc == CURLE_COULDNT_CONNECT) {
+        (void) curl_easy_getinfo(f->easy, CURLINFO_OS_ERRNO, &os_errno);
     }
 
     f->status = status;
@@ -580,14 +585,7 @@ ngx_http_s3jobs_fetch_done(ngx_http_s3jobs_fetch_t *f, CURLcode rc)
     ngx_http_s3jobs_fetch_end(f);
 
     if (f->status == 0) {
-        err = f->too_large ? "the answer is larger than 64k"
-              : f->error[0] == '\0' ? curl_easy_strerror(rc)
-              : NULL;
-
-        if (err) {
-            (void) ngx_cpystrn((u_char *) f->error, (u_char *) err,
-                               NGX_HTTP_S3JOBS_FETCH_ERROR);
-        }
+        ngx_http_s3jobs_fetch_error(f, rc, os_errno);
     }
 
     answer = f->answer.data;
@@ -599,6 +597,32 @@ ngx_http_s3jobs_fetch_done(ngx_http_s3jobs_fetch_t *f, CURLcode rc)
 
     if (f->answer.data == answer) {
         ngx_str_null(&f->answer);
+    }
+}
+
+
+static void
+ngx_http_s3jobs_fetch_error(ngx_http_s3jobs_fetch_t *f, CURLcode rc,
+    long os_errno)
+{
+    size_t       len;
+    const char  *err;
+
+    err = f->too_large ? "the answer is larger than 64k"
+          : f->error[0] == '\0' ? curl_easy_strerror(rc)
+          : NULL;
+
+    if (err) {
+        (void) ngx_cpystrn((u_char *) f->error, (u_char *) err,
+                           NGX_HTTP_S3JOBS_FETCH_ERROR);
+    }
+
+    if (os_errno) {
+        len = ngx_strlen(f->error);
+
+        (void) ngx_snprintf((u_char *) f->error + len,
+                            NGX_HTTP_S3JOBS_FETCH_ERROR - len - 1,
+                            " (%l: %s)%Z", os_errno, strerror(os_errno));
     }
 }
 

@@ -109,6 +109,10 @@ ngx_int_t ngx_http_s3jobs_wait(ngx_http_request_t *r,
 /* the request's context, made if need be, NULL if there is no memory */
 ngx_http_s3jobs_ctx_t *ngx_http_s3jobs_create_ctx(ngx_http_request_t *r);
 
+/* what is signed for the request; headers has room for five */
+void ngx_http_s3jobs_request(ngx_http_s3jobs_ctx_t *ctx,
+    ngx_s3jobs_sigv4_t *s, ngx_keyval_t *headers);
+
 /*
  * The context, or the parent's for the clone that refreshes a cached answer,
  * which is made in the middle of the phases; NULL if there is none.

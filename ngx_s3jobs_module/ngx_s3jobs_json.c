@@ -28,8 +28,8 @@
     ((c) == ' ' || (c) == '\t' || (c) == '\r' || (c) == '\n')
 
 
-static ngx_inline size_t ngx_s3jobs_json_plain(ngx_s3jobs_out_t *out, const u_char *p,
-    size_t len);
+static ngx_inline size_t ngx_s3jobs_json_plain(ngx_s3jobs_out_t *out,
+    const u_char *p, size_t len);
 static ngx_int_t ngx_s3jobs_json_other(ngx_s3jobs_out_t *out,
     const u_char *p, const u_char *last);
 static ngx_int_t ngx_s3jobs_json_special(ngx_s3jobs_out_t *out,

@@ -43,6 +43,7 @@ struct ngx_s3jobs_sax_s {
     unsigned                         started:1;
     unsigned                         finished:1;
     unsigned                         root:1;
+    unsigned                         cr:1;        /* was the last byte */
 
     ngx_s3jobs_sax_name_t            names[NGX_S3JOBS_SAX_NAMES];
     char                             error[128];
@@ -54,6 +55,7 @@ static void ngx_s3jobs_sax_silent(void *data, const char *fmt, ...);
 static ngx_int_t ngx_s3jobs_sax_parse(ngx_s3jobs_sax_t *sax);
 static ngx_int_t ngx_s3jobs_sax_prolog(ngx_s3jobs_sax_t *sax);
 static ngx_int_t ngx_s3jobs_sax_encoding(ngx_s3jobs_sax_t *sax);
+static void ngx_s3jobs_sax_line_ends(ngx_s3jobs_sax_t *sax);
 static ngx_int_t ngx_s3jobs_sax_utf8(ngx_s3jobs_sax_t *sax, size_t *len);
 static size_t ngx_s3jobs_sax_ascii(u_char *p, u_char *last);
 static void ngx_s3jobs_sax_malformed(ngx_s3jobs_sax_t *sax);
@@ -228,6 +230,8 @@ ngx_s3jobs_sax_parse(ngx_s3jobs_sax_t *sax)
         }
     }
 
+    ngx_s3jobs_sax_line_ends(sax);
+
     if (ngx_s3jobs_sax_utf8(sax, &len) != NGX_OK) {
         return NGX_ERROR;
     }
@@ -360,6 +364,35 @@ ngx_s3jobs_sax_encoding(ngx_s3jobs_sax_t *sax)
 
     ngx_s3jobs_sax_refuse(sax, "encoding is not UTF-8");
     return NGX_ERROR;
+}
+
+
+/* XML 1.0, section 2.11; libxml2 leaves CDATA sections as they are */
+
+static void
+ngx_s3jobs_sax_line_ends(ngx_s3jobs_sax_t *sax)
+{
+    u_char  *p, *d, *last;
+
+    if (!sax->cr && memchr(sax->block, '\r', sax->len) == NULL) {
+        return;
+    }
+
+    d = sax->block;
+    last = d + sax->len;
+
+    for (p = d; p < last; p++) {
+
+        if (*p == '\n' && sax->cr) {
+            sax->cr = 0;
+            continue;
+        }
+
+        sax->cr = (*p == '\r');
+        *d++ = sax->cr ? '\n' : *p;
+    }
+
+    sax->len = d - sax->block;
 }
 
 

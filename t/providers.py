@@ -22,6 +22,7 @@ import socket
 import ssl
 import threading
 import time
+import traceback
 import urllib.parse
 from xml.sax.saxutils import escape
 
@@ -83,6 +84,7 @@ class Provider:
         self.fault, self.faults = None, []
         self.hold = None            # the same credentials, while it is set
         self.issued = []
+        self.errors = []            # of this server itself
         self._calls = []
         self._lock = threading.Condition()
         self._stop = threading.Event()
@@ -109,7 +111,7 @@ class Provider:
             daemon_threads = True
 
             def handle_error(self, request, address):
-                pass
+                provider.errors.append(traceback.format_exc())
 
         self.server = Server(('127.0.0.1', 0), Handler)
         self.port = self.server.server_address[1]
@@ -139,6 +141,7 @@ class Provider:
         self.server.shutdown()
         self._thread.join()
         self.server.server_close()
+        assert not self.errors, self.errors[0]
 
     # what a test sees
 

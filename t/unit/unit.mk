@@ -17,5 +17,7 @@ $(BUILD)/unit/%.o: $(SRC)/%.c $(HEADERS) $(TREE)/objs/ngx_auto_config.h
 $(BUILD)/unit/%: t/unit/%.c $(UNIT_PURE)
 	$(CC) $(UNIT_FLAGS) $(UNIT_INCS) -o $@ $^ $(UNIT_LIBS)
 
+.SECONDARY: $(UNIT_PURE)
+
 unit: $(UNIT_TESTS)
 	@set -e; for t in $(UNIT_TESTS); do echo "$$t"; $$t; done
