@@ -116,9 +116,12 @@ def test_cold_start(s3, nginx, tmp_path, kind):
     with server:
         # instance metadata may take three times a second, twice of it
         server.fault = Fault(delay=0.4 if kind == 'imds' else 1)
+        port = free_port()
         gw = nginx(sources=sources, workers=2, log_format=LOG_FORMAT,
-                   main='worker_rlimit_nofile 4096;')
-        clients = [gw.connect() for _ in range(200)]
+                   main='worker_rlimit_nofile 4096;',
+                   # without it one worker may accept them all
+                   server=f'listen 127.0.0.1:{port} reuseport;')
+        clients = [Client(port) for _ in range(200)]
         for client in clients:
             client.send('GET /jobs HTTP/1.1\r\nHost: h\r\n\r\n')
         answers = [client.response() for client in clients]

@@ -449,7 +449,7 @@ def botocore_reads(path, profile):
         return ['error']
 
     if found is None:
-        return ['error'] if profile in read(str(path)) else ['declined']
+        return ['declined']
 
     token = found.token or ''
     if not (found.access_key and found.secret_key

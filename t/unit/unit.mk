@@ -12,10 +12,12 @@ UNIT_PURE   = $(patsubst $(SRC)/%.c,$(BUILD)/unit/%.o,$(PURE))
 
 $(BUILD)/unit/%.o: $(SRC)/%.c $(HEADERS) $(TREE)/objs/ngx_auto_config.h
 	@mkdir -p $(@D)
-	$(CC) $(UNIT_FLAGS) $(UNIT_INCS) -c -o $@ $<
+	@echo "CC $@"
+	@$(CC) $(UNIT_FLAGS) $(UNIT_INCS) -c -o $@ $<
 
 $(BUILD)/unit/%: t/unit/%.c $(UNIT_PURE)
-	$(CC) $(UNIT_FLAGS) $(UNIT_INCS) -o $@ $^ $(UNIT_LIBS)
+	@echo "LD $@"
+	@$(CC) $(UNIT_FLAGS) $(UNIT_INCS) -o $@ $^ $(UNIT_LIBS)
 
 .SECONDARY: $(UNIT_PURE)
 
