@@ -135,7 +135,7 @@ struct ngx_http_s3jobs_source_s {
     ngx_http_s3jobs_provider_t   *provider;
     ngx_str_t                     params[NGX_HTTP_S3JOBS_NPARAMS];
     u_char                        id[16];
-    ngx_str_t                    *file;         /* where it is defined */
+    ngx_str_t                     file;         /* where it is defined */
     ngx_uint_t                    line;
     ngx_http_s3jobs_source_t     *from;         /* what it signs with */
 

@@ -17,9 +17,11 @@
 #define NGX_HTTP_S3JOBS_RETRY_AFTER_MAX  3600
 
 
-static ngx_str_t *ngx_http_s3jobs_find_header(ngx_http_request_t *r,
+static ngx_table_elt_t *ngx_http_s3jobs_next_header(ngx_list_part_t **part,
+    ngx_uint_t *i, const char *name);
+static ngx_uint_t ngx_http_s3jobs_header_is(ngx_table_elt_t *h,
     const char *name);
-static void ngx_http_s3jobs_drop_header(ngx_http_request_t *r,
+static ngx_str_t *ngx_http_s3jobs_find_header(ngx_http_request_t *r,
     const char *name);
 static ngx_int_t ngx_http_s3jobs_add_header(ngx_http_request_t *r,
     const char *name, ngx_str_t *value);
@@ -56,6 +58,8 @@ ngx_http_s3jobs_s3_error(ngx_http_request_t *r, ngx_http_s3jobs_ctx_t *ctx,
     ngx_keyval_t   said;
 
     status = r->upstream->headers_in.status_n;
+
+    ngx_http_s3jobs_drop_headers(r);
 
     ngx_s3jobs_error_classify(er, status, &ctx->error, &said);
 
@@ -104,8 +108,9 @@ void
 ngx_http_s3jobs_bad_upstream_response(ngx_http_request_t *r,
     ngx_http_s3jobs_ctx_t *ctx)
 {
-    ctx->listed = 0;
+    ngx_http_s3jobs_drop_headers(r);
 
+    ctx->listed = 0;
     ctx->error.status = NGX_HTTP_BAD_GATEWAY;
 
     ngx_str_set(&ctx->error.code, "BadUpstreamResponse");
@@ -179,13 +184,6 @@ ngx_http_s3jobs_set_error_headers(ngx_http_request_t *r,
 {
     static ngx_str_t  allow = ngx_string("GET, HEAD");
 
-    /* nginx passes S3's on, whether or not r->headers_out points to them */
-
-    ngx_http_s3jobs_drop_header(r, "location");
-    ngx_http_s3jobs_drop_header(r, "retry-after");
-
-    r->headers_out.location = NULL;
-
     if (ctx->error.status == NGX_HTTP_NOT_ALLOWED
         && ngx_http_s3jobs_add_header(r, "Allow", &allow) != NGX_OK)
     {
@@ -238,37 +236,28 @@ ngx_http_s3jobs_add_vary(ngx_http_request_t *r)
 }
 
 
-static void
-ngx_http_s3jobs_drop_header(ngx_http_request_t *r, const char *name)
+/* what came with S3's document is not meant for ours, but for AWS's ids */
+
+void
+ngx_http_s3jobs_drop_headers(ngx_http_request_t *r)
 {
-    size_t            len;
     ngx_uint_t        i;
     ngx_list_part_t  *part;
     ngx_table_elt_t  *h;
 
-    len = ngx_strlen(name);
-
+    i = 0;
     part = &r->headers_out.headers.part;
-    h = part->elts;
 
-    for (i = 0; /* void */ ; i++) {
+    while ((h = ngx_http_s3jobs_next_header(&part, &i, NULL)) != NULL) {
 
-        if (i >= part->nelts) {
-            if (part->next == NULL) {
-                return;
-            }
-
-            part = part->next;
-            h = part->elts;
-            i = 0;
-        }
-
-        if (h[i].key.len == len
-            && ngx_strcasecmp(h[i].key.data, (u_char *) name) == 0)
+        if (!ngx_http_s3jobs_header_is(h, "x-amz-request-id")
+            && !ngx_http_s3jobs_header_is(h, "x-amz-id-2"))
         {
-            h[i].hash = 0;
+            h->hash = 0;
         }
     }
+
+    r->headers_out.location = NULL;
 }
 
 
@@ -313,34 +302,53 @@ ngx_http_s3jobs_upstream_ids(ngx_http_request_t *r,
 static ngx_str_t *
 ngx_http_s3jobs_find_header(ngx_http_request_t *r, const char *name)
 {
-    size_t            len;
     ngx_uint_t        i;
     ngx_list_part_t  *part;
     ngx_table_elt_t  *h;
 
-    len = ngx_strlen(name);
-
+    i = 0;
     part = &r->upstream->headers_in.headers.part;
-    h = part->elts;
 
-    for (i = 0; /* void */ ; i++) {
+    h = ngx_http_s3jobs_next_header(&part, &i, name);
 
-        if (i >= part->nelts) {
-            if (part->next == NULL) {
+    return h ? &h->value : NULL;
+}
+
+
+/* goes on with a list; the name is in lower case, NULL: any */
+
+static ngx_table_elt_t *
+ngx_http_s3jobs_next_header(ngx_list_part_t **part, ngx_uint_t *i,
+    const char *name)
+{
+    ngx_table_elt_t  *h;
+
+    for ( ;; ) {
+
+        if (*i >= (*part)->nelts) {
+            if ((*part)->next == NULL) {
                 return NULL;
             }
 
-            part = part->next;
-            h = part->elts;
-            i = 0;
+            *part = (*part)->next;
+            *i = 0;
+            continue;
         }
 
-        if (h[i].key.len == len
-            && ngx_strcasecmp(h[i].key.data, (u_char *) name) == 0)
-        {
-            return &h[i].value;
+        h = (ngx_table_elt_t *) (*part)->elts + (*i)++;
+
+        if (name == NULL || ngx_http_s3jobs_header_is(h, name)) {
+            return h;
         }
     }
+}
+
+
+static ngx_uint_t
+ngx_http_s3jobs_header_is(ngx_table_elt_t *h, const char *name)
+{
+    return h->key.len == ngx_strlen(name)
+           && ngx_strcasecmp(h->key.data, (u_char *) name) == 0;
 }
 
 
@@ -363,26 +371,11 @@ ngx_http_s3jobs_json(ngx_http_request_t *r)
 
     ngx_memzero(&accept, sizeof(ngx_s3jobs_accept_t));
 
+    i = 0;
     part = &r->headers_in.headers.part;
-    h = part->elts;
 
-    for (i = 0; /* void */ ; i++) {
-
-        if (i >= part->nelts) {
-            if (part->next == NULL) {
-                break;
-            }
-
-            part = part->next;
-            h = part->elts;
-            i = 0;
-        }
-
-        if (h[i].key.len == sizeof("Accept") - 1
-            && ngx_strcasecmp(h[i].key.data, (u_char *) "accept") == 0)
-        {
-            ngx_s3jobs_accept_parse(&accept, &h[i].value);
-        }
+    while ((h = ngx_http_s3jobs_next_header(&part, &i, "accept")) != NULL) {
+        ngx_s3jobs_accept_parse(&accept, &h->value);
     }
 
     return ngx_s3jobs_accept_json(&accept);

@@ -41,7 +41,6 @@ static void ngx_http_s3jobs_fetch_done(ngx_http_s3jobs_fetch_t *f,
 static void ngx_http_s3jobs_fetch_error(ngx_http_s3jobs_fetch_t *f,
     CURLcode rc, long os_errno);
 static void ngx_http_s3jobs_fetch_end(ngx_http_s3jobs_fetch_t *f);
-static void ngx_http_s3jobs_fetch_free(ngx_http_s3jobs_fetch_t *f);
 
 
 static CURLM        *ngx_http_s3jobs_multi;
@@ -53,38 +52,37 @@ static ngx_str_t     ngx_http_s3jobs_fetch_proxy;
 static ngx_str_t     ngx_http_s3jobs_fetch_no_proxy;
 
 
-static const char   *ngx_http_s3jobs_ca_variables[] = {
-    "AWS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", NULL
+/* the first that is set wins */
+
+static struct {
+    ngx_str_t   *value;
+    const char  *name;
+} ngx_http_s3jobs_fetch_env[] = {
+    { &ngx_http_s3jobs_fetch_ca, "AWS_CA_BUNDLE" },
+    { &ngx_http_s3jobs_fetch_ca, "CURL_CA_BUNDLE" },
+    { &ngx_http_s3jobs_fetch_ca, "SSL_CERT_FILE" },
+    { &ngx_http_s3jobs_fetch_proxy, "https_proxy" },
+    { &ngx_http_s3jobs_fetch_proxy, "HTTPS_PROXY" },
+    { &ngx_http_s3jobs_fetch_no_proxy, "no_proxy" },
+    { &ngx_http_s3jobs_fetch_no_proxy, "NO_PROXY" },
+    { NULL, NULL }
 };
 
 
 void
 ngx_http_s3jobs_fetch_configure(void)
 {
-    const char  **name;
-    ngx_str_t    *value;
+    ngx_uint_t  i;
 
-    value = &ngx_http_s3jobs_fetch_ca;
-    name = ngx_http_s3jobs_ca_variables;
+    ngx_str_null(&ngx_http_s3jobs_fetch_ca);
+    ngx_str_null(&ngx_http_s3jobs_fetch_proxy);
+    ngx_str_null(&ngx_http_s3jobs_fetch_no_proxy);
 
-    do {
-        ngx_http_s3jobs_getenv(*name++, value);
-    } while (value->len == 0 && *name);
-
-    value = &ngx_http_s3jobs_fetch_proxy;
-
-    ngx_http_s3jobs_getenv("https_proxy", value);
-
-    if (value->len == 0) {
-        ngx_http_s3jobs_getenv("HTTPS_PROXY", value);
-    }
-
-    value = &ngx_http_s3jobs_fetch_no_proxy;
-
-    ngx_http_s3jobs_getenv("no_proxy", value);
-
-    if (value->len == 0) {
-        ngx_http_s3jobs_getenv("NO_PROXY", value);
+    for (i = 0; ngx_http_s3jobs_fetch_env[i].value; i++) {
+        if (ngx_http_s3jobs_fetch_env[i].value->len == 0) {
+            ngx_http_s3jobs_getenv(ngx_http_s3jobs_fetch_env[i].name,
+                                   ngx_http_s3jobs_fetch_env[i].value);
+        }
     }
 }
 
@@ -638,7 +636,7 @@ ngx_http_s3jobs_fetch_end(ngx_http_s3jobs_fetch_t *f)
 }
 
 
-static void
+void
 ngx_http_s3jobs_fetch_free(ngx_http_s3jobs_fetch_t *f)
 {
     if (f->easy) {
@@ -649,6 +647,12 @@ ngx_http_s3jobs_fetch_free(ngx_http_s3jobs_fetch_t *f)
     if (f->list) {
         curl_slist_free_all(f->list);
         f->list = NULL;
+    }
+
+    if (f->body.data) {
+        OPENSSL_cleanse(f->body.data, f->body.len);
+        ngx_free(f->body.data);
+        ngx_str_null(&f->body);
     }
 }
 

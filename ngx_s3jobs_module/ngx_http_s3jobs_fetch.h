@@ -30,7 +30,7 @@ struct ngx_http_s3jobs_fetch_s {
     ngx_str_t        url;               /* ends with a zero byte */
     ngx_keyval_t    *headers;
     ngx_uint_t       nheaders;
-    ngx_str_t        body;              /* kept by the caller to the end */
+    ngx_str_t        body;              /* of ngx_alloc(), zeroed, freed */
     ngx_msec_t       connect_timeout;
     ngx_msec_t       timeout;
     void           (*handler)(ngx_http_s3jobs_fetch_t *f);
@@ -61,6 +61,9 @@ void ngx_http_s3jobs_fetch_configure(void);
 /* Returns NGX_OK, or NGX_ERROR with f->error set. */
 ngx_int_t ngx_http_s3jobs_fetch_start(ngx_http_s3jobs_fetch_t *f);
 void ngx_http_s3jobs_fetch_cancel(ngx_http_s3jobs_fetch_t *f);
+
+/* frees what a fetch that was not started has; one that was does so itself */
+void ngx_http_s3jobs_fetch_free(ngx_http_s3jobs_fetch_t *f);
 
 /* ends all fetches, without calling handlers */
 void ngx_http_s3jobs_fetch_cleanup(void);

@@ -14,6 +14,7 @@
 
 static ngx_int_t ngx_http_s3jobs_header_filter(ngx_http_request_t *r);
 static ngx_int_t ngx_http_s3jobs_no_header(ngx_http_request_t *r);
+static ngx_uint_t ngx_http_s3jobs_answered(ngx_http_request_t *r);
 static ngx_uint_t ngx_http_s3jobs_check_upstream(ngx_http_request_t *r);
 static ngx_int_t ngx_http_s3jobs_upstream_header(ngx_http_request_t *r,
     ngx_http_s3jobs_ctx_t *ctx);
@@ -40,7 +41,7 @@ ngx_http_output_body_filter_pt    ngx_http_s3jobs_next_body_filter;
 static ngx_int_t
 ngx_http_s3jobs_header_filter(ngx_http_request_t *r)
 {
-    ngx_uint_t                   no_signature;
+    ngx_uint_t                   own, no_signature;
     ngx_http_upstream_t         *u;
     ngx_http_s3jobs_ctx_t       *ctx;
     ngx_http_s3jobs_loc_conf_t  *slcf;
@@ -52,9 +53,10 @@ ngx_http_s3jobs_header_filter(ngx_http_request_t *r)
     }
 
     u = r->upstream;
+    own = r->err_status && !ngx_http_s3jobs_answered(r);
     no_signature = 0;
 
-    if (r->err_status == 0) {
+    if (!own) {
 
         if (u == NULL) {
             return ngx_http_s3jobs_next_header_filter(r);
@@ -82,17 +84,46 @@ ngx_http_s3jobs_header_filter(ngx_http_request_t *r)
         return NGX_ERROR;
     }
 
-    if (r->err_status) {
+    if (own) {
         ngx_http_s3jobs_own_error(r, ctx, r->err_status);
         return ngx_http_s3jobs_error_header(r, ctx);
     }
 
     if (no_signature) {
         ngx_http_s3jobs_own_error(r, ctx, NGX_HTTP_INTERNAL_SERVER_ERROR);
+        ngx_http_s3jobs_drop_headers(r);
         return ngx_http_s3jobs_error_header(r, ctx);
     }
 
     return ngx_http_s3jobs_upstream_header(r, ctx);
+}
+
+
+/*
+ * After "error_page 502 @fallback" the status is still that of the error,
+ * though the answer comes from S3.
+ */
+
+static ngx_uint_t
+ngx_http_s3jobs_answered(ngx_http_request_t *r)
+{
+    ngx_http_upstream_t  *u;
+
+    u = r->upstream;
+
+    if (u == NULL || u->headers_in.status_n == 0 || r->filter_finalize) {
+        return 0;
+    }
+
+#if (NGX_HTTP_CACHE)
+
+    if (r->cached) {
+        return 1;
+    }
+
+#endif
+
+    return u->cleanup != NULL;
 }
 
 
@@ -245,9 +276,8 @@ ngx_http_s3jobs_start(ngx_http_request_t *r, ngx_http_s3jobs_ctx_t *ctx,
         }
     }
 
-    f->finalize = r->upstream ? r->upstream->finalize_request : NULL;
-
-    if (f->finalize && state != NGX_HTTP_S3JOBS_REPLACE) {
+    if (state != NGX_HTTP_S3JOBS_REPLACE) {
+        f->finalize = r->upstream->finalize_request;
         r->upstream->finalize_request = ngx_http_s3jobs_upstream_finalized;
     }
 
@@ -274,7 +304,10 @@ ngx_http_s3jobs_upstream_finalized(ngx_http_request_t *r, ngx_int_t rc)
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_s3jobs_module);
 
-    if (ctx == NULL || ctx->filter == NULL) {
+    if (ctx == NULL || ctx->filter == NULL || ctx->filter->finalize == NULL) {
+
+        /* another filter has finalized the request, and zeroed our ctx */
+
         return;
     }
 

@@ -106,6 +106,9 @@ ngx_buf_t *ngx_http_s3jobs_error_document(ngx_http_request_t *r,
 void ngx_http_s3jobs_upstream_ids(ngx_http_request_t *r,
     ngx_http_s3jobs_ctx_t *ctx);
 
+/* drops S3's own headers, for an error in the place of its answer */
+void ngx_http_s3jobs_drop_headers(ngx_http_request_t *r);
+
 /* drops what described S3's document and not ours */
 void ngx_http_s3jobs_clear_headers(ngx_http_request_t *r);
 

@@ -122,7 +122,7 @@ ngx_http_s3jobs_eval_identity(ngx_http_request_t *r,
     }
 
     if (!ngx_s3jobs_account_valid(&ctx->account)) {
-        ngx_log_error(NGX_LOG_WARN, r->connection->log, 0,
+        ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
                       "invalid account \"%V\" from \"s3jobs_account\"",
                       &ctx->account);
 
@@ -135,7 +135,7 @@ ngx_http_s3jobs_eval_identity(ngx_http_request_t *r,
         || ((slcf->endpoint & NGX_S3JOBS_FIPS)
             && !ngx_s3jobs_region_fips(&ctx->region)))
     {
-        ngx_log_error(NGX_LOG_WARN, r->connection->log, 0,
+        ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
                       "invalid region \"%V\" from \"s3jobs_region\"",
                       &ctx->region);
 

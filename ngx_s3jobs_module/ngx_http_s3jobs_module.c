@@ -21,6 +21,8 @@ static char *ngx_http_s3jobs_json_mode(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_s3jobs_json_buffer_size(ngx_conf_t *cf,
     ngx_command_t *cmd, void *conf);
+static char *ngx_http_s3jobs_credentials_timeout(ngx_conf_t *cf,
+    ngx_command_t *cmd, void *conf);
 
 static void ngx_http_s3jobs_set_place(ngx_conf_t *cf,
     ngx_http_s3jobs_place_t *place);
@@ -85,9 +87,9 @@ static ngx_command_t  ngx_http_s3jobs_commands[] = {
 
     { ngx_string("s3jobs_credentials_timeout"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
-      ngx_conf_set_msec_slot,
+      ngx_http_s3jobs_credentials_timeout,
       NGX_HTTP_LOC_CONF_OFFSET,
-      offsetof(ngx_http_s3jobs_loc_conf_t, credentials_timeout),
+      0,
       NULL },
 
     { ngx_string("s3jobs_endpoint"),
@@ -162,7 +164,7 @@ ngx_http_s3jobs(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 static void
 ngx_http_s3jobs_set_place(ngx_conf_t *cf, ngx_http_s3jobs_place_t *place)
 {
-    place->file = &cf->conf_file->file.name;
+    place->file = cf->conf_file->file.name;
     place->line = cf->conf_file->line;
 }
 
@@ -227,7 +229,7 @@ ngx_http_s3jobs_endpoint(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     ngx_http_s3jobs_loc_conf_t *slcf = conf;
 
     ngx_str_t                         *value;
-    ngx_uint_t                         i;
+    ngx_uint_t                         i, flag;
     ngx_http_compile_complex_value_t   ccv;
 
     if (slcf->endpoint != NGX_CONF_UNSET_UINT) {
@@ -242,13 +244,20 @@ ngx_http_s3jobs_endpoint(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     for (i = 1; i < cf->args->nelts; i++) {
 
-        if (ngx_strcmp(value[i].data, "fips") == 0) {
-            slcf->endpoint |= NGX_S3JOBS_FIPS;
-            continue;
+        flag = ngx_strcmp(value[i].data, "fips") == 0 ? NGX_S3JOBS_FIPS
+               : ngx_strcmp(value[i].data, "dualstack") == 0
+                 ? NGX_S3JOBS_DUALSTACK
+               : 0;
+
+        if (flag & slcf->endpoint) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "duplicate parameter \"%V\" in \"%V\" "
+                               "directive", &value[i], &cmd->name);
+            return NGX_CONF_ERROR;
         }
 
-        if (ngx_strcmp(value[i].data, "dualstack") == 0) {
-            slcf->endpoint |= NGX_S3JOBS_DUALSTACK;
+        if (flag) {
+            slcf->endpoint |= flag;
             continue;
         }
 
@@ -346,7 +355,9 @@ ngx_http_s3jobs_json_buffer_size(ngx_conf_t *cf, ngx_command_t *cmd,
 
     size = ngx_parse_size(&value[1]);
 
-    if (size == NGX_ERROR) {
+    /* without a buffer nothing would be known before the header is sent */
+
+    if (size == NGX_ERROR || size == 0) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "invalid size \"%V\" in \"%V\" directive",
                            &value[1], &cmd->name);
@@ -354,6 +365,36 @@ ngx_http_s3jobs_json_buffer_size(ngx_conf_t *cf, ngx_command_t *cmd,
     }
 
     slcf->json_buffer_size = size;
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_s3jobs_credentials_timeout(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf)
+{
+    ngx_http_s3jobs_loc_conf_t *slcf = conf;
+
+    ngx_int_t   timeout;
+    ngx_str_t  *value;
+
+    if (slcf->credentials_timeout != NGX_CONF_UNSET_MSEC) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    timeout = ngx_parse_time(&value[1], 0);
+
+    if (timeout == NGX_ERROR) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid time \"%V\" in \"%V\" directive",
+                           &value[1], &cmd->name);
+        return NGX_CONF_ERROR;
+    }
+
+    slcf->credentials_timeout = timeout;
 
     return NGX_CONF_OK;
 }
@@ -438,7 +479,7 @@ ngx_http_s3jobs_create_loc_conf(ngx_conf_t *cf)
      *     slcf->credentials = NULL;
      *     slcf->source = NULL;
      *     slcf->host = NULL;
-     *     slcf->..._place = { NULL, 0 };
+     *     slcf->..._place = { { 0, NULL }, 0 };
      */
 
     slcf->enable = NGX_CONF_UNSET;
@@ -523,7 +564,7 @@ ngx_http_s3jobs_check_loc_conf(ngx_conf_t *cf,
     if (missing) {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                       "\"s3jobs on\" in location \"%V\" has no %s in %V:%ui",
-                      &clcf->name, missing, slcf->enable_place.file,
+                      &clcf->name, missing, &slcf->enable_place.file,
                       slcf->enable_place.line);
         return NGX_CONF_ERROR;
     }
@@ -538,7 +579,7 @@ ngx_http_s3jobs_check_loc_conf(ngx_conf_t *cf,
                           "\"s3jobs_credentials_source\" defines it in "
                           "%V:%ui",
                           &slcf->credentials->value,
-                          slcf->credentials_place.file,
+                          &slcf->credentials_place.file,
                           slcf->credentials_place.line);
             return NGX_CONF_ERROR;
         }
@@ -551,7 +592,7 @@ ngx_http_s3jobs_check_loc_conf(ngx_conf_t *cf,
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                       "\"fips\" in \"s3jobs_endpoint\" directive is not "
                       "offered in region \"%V\" in %V:%ui",
-                      &slcf->region->value, slcf->endpoint_place.file,
+                      &slcf->region->value, &slcf->endpoint_place.file,
                       slcf->endpoint_place.line);
         return NGX_CONF_ERROR;
     }
@@ -585,6 +626,8 @@ ngx_http_s3jobs_init_process(ngx_cycle_t *cycle)
     if (smcf == NULL) {
         return NGX_OK;
     }
+
+    ngx_s3jobs_sax_init();
 
     return ngx_http_s3jobs_start_sources(cycle, &smcf->sources);
 }

@@ -30,7 +30,7 @@ typedef struct {
 
 
 typedef struct {
-    ngx_str_t                  *file;
+    ngx_str_t                   file;
     ngx_uint_t                  line;
 } ngx_http_s3jobs_place_t;
 

@@ -479,6 +479,21 @@ ngx_http_s3jobs_refresh_clock(void)
 
 
 ngx_uint_t
+ngx_http_s3jobs_refresh_expected(ngx_http_s3jobs_source_t *source,
+    ngx_msec_t end)
+{
+    ngx_http_s3jobs_refresh_t  *refresh;
+
+    refresh = &source->record->refresh;
+
+    return source->provider->fetch
+           && !source->idle
+           && (refresh->failures == 0
+               || (ngx_msec_int_t) (refresh->hold - end) < 0);
+}
+
+
+ngx_uint_t
 ngx_http_s3jobs_refresh_awaited(ngx_http_s3jobs_source_t *source)
 {
     return source->provider->fetch

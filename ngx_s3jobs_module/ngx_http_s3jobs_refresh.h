@@ -45,6 +45,11 @@ void ngx_http_s3jobs_refresh_failed(ngx_http_s3jobs_source_t *source,
 ngx_int_t ngx_http_s3jobs_refresh_fetch(ngx_http_s3jobs_source_t *source);
 
 
+/* whether a fetch goes on, or is to begin, before end (ngx_current_msec) */
+ngx_uint_t ngx_http_s3jobs_refresh_expected(ngx_http_s3jobs_source_t *source,
+    ngx_msec_t end);
+
+
 /* whether the first fetch has neither succeeded nor failed yet */
 ngx_uint_t ngx_http_s3jobs_refresh_awaited(ngx_http_s3jobs_source_t *source);
 

@@ -64,6 +64,14 @@ ngx_http_s3jobs_credentials_source(ngx_conf_t *cf, ngx_command_t *cmd,
 
     value = cf->args->elts;
 
+    if (value[1].len == 0 || value[1].data[0] == '$') {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid credentials source name \"%V\" in "
+                           "\"s3jobs_credentials_source\" directive",
+                           &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
     if (ngx_http_s3jobs_find_source(&smcf->sources, &value[1])) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "duplicate credentials source \"%V\" in "
@@ -86,7 +94,7 @@ ngx_http_s3jobs_credentials_source(ngx_conf_t *cf, ngx_command_t *cmd,
     }
 
     source->name = value[1];
-    source->file = &cf->conf_file->file.name;
+    source->file = cf->conf_file->file.name;
     source->line = cf->conf_file->line;
 
     source->token_buf = ngx_pnalloc(cf->pool, NGX_S3JOBS_TOKEN_MAX);
@@ -351,7 +359,7 @@ ngx_http_s3jobs_resolve_source(ngx_conf_t *cf, ngx_http_s3jobs_sources_t *ss,
                           "in %V:%ui",
                           s ? "the circle of sources comes back to"
                             : "unknown credentials source",
-                          from, from, &source->name, source->file,
+                          from, from, &source->name, &source->file,
                           source->line);
             return NGX_ERROR;
         }

@@ -61,7 +61,6 @@ static u_char *ngx_http_s3jobs_sts_argument(u_char *p, const char *name,
 static ngx_int_t ngx_http_s3jobs_sts_sign(ngx_http_s3jobs_source_t *source,
     ngx_http_s3jobs_body_t *with, ngx_str_t *authorization);
 static void ngx_http_s3jobs_sts_answer(ngx_http_s3jobs_fetch_t *f);
-static void ngx_http_s3jobs_sts_free(ngx_http_s3jobs_fetch_t *f);
 
 
 ngx_http_s3jobs_provider_t  ngx_http_s3jobs_web_identity_provider = {
@@ -400,10 +399,9 @@ ngx_http_s3jobs_web_identity_fetch(ngx_http_s3jobs_source_t *source)
         == NGX_OK
         && ngx_http_s3jobs_sts_body(source, "AssumeRoleWithWebIdentity",
                                     &token)
-           == NGX_OK
-        && ngx_http_s3jobs_refresh_fetch(source) != NGX_OK)
+           == NGX_OK)
     {
-        ngx_http_s3jobs_sts_free(&sts->fetch);
+        (void) ngx_http_s3jobs_refresh_fetch(source);
     }
 
     OPENSSL_cleanse(buf, NGX_HTTP_S3JOBS_TOKEN_FILE_MAX);
@@ -445,10 +443,11 @@ ngx_http_s3jobs_assume_role_fetch(ngx_http_s3jobs_source_t *source)
 
     if (ngx_http_s3jobs_sts_body(source, "AssumeRole", NULL) == NGX_OK) {
 
-        if (ngx_http_s3jobs_sts_sign(source, with, &authorization) != NGX_OK
-            || ngx_http_s3jobs_refresh_fetch(source) != NGX_OK)
-        {
-            ngx_http_s3jobs_sts_free(source->fetch);
+        if (ngx_http_s3jobs_sts_sign(source, with, &authorization) == NGX_OK) {
+            (void) ngx_http_s3jobs_refresh_fetch(source);
+
+        } else {
+            ngx_http_s3jobs_fetch_free(source->fetch);
         }
 
         if (authorization.data) {
@@ -604,20 +603,5 @@ ngx_http_s3jobs_sts_sign(ngx_http_s3jobs_source_t *source,
 static void
 ngx_http_s3jobs_sts_answer(ngx_http_s3jobs_fetch_t *f)
 {
-    ngx_http_s3jobs_sts_free(f);
-
     ngx_http_s3jobs_refresh_answer(f->data, ngx_s3jobs_credentials_xml);
-}
-
-
-/* the headers were copied by libcurl */
-
-static void
-ngx_http_s3jobs_sts_free(ngx_http_s3jobs_fetch_t *f)
-{
-    if (f->body.data) {
-        OPENSSL_cleanse(f->body.data, f->body.len);
-        ngx_free(f->body.data);
-        ngx_str_null(&f->body);
-    }
 }

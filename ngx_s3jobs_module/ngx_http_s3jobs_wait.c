@@ -9,6 +9,7 @@
 #include <ngx_http.h>
 
 #include "ngx_http_s3jobs_module.h"
+#include "ngx_http_s3jobs_refresh.h"
 
 
 #define NGX_HTTP_S3JOBS_WAIT_POLL  50
@@ -24,6 +25,7 @@ struct ngx_http_s3jobs_wait_s {
 
 static ngx_http_s3jobs_wait_t *ngx_http_s3jobs_create_wait(
     ngx_http_request_t *r, ngx_http_s3jobs_source_t *source);
+static ngx_uint_t ngx_http_s3jobs_wait_on(ngx_http_s3jobs_wait_t *w);
 static void ngx_http_s3jobs_wait_handler(ngx_event_t *ev);
 static void ngx_http_s3jobs_wait_cleanup(void *data);
 
@@ -32,10 +34,6 @@ ngx_int_t
 ngx_http_s3jobs_wait(ngx_http_request_t *r, ngx_http_s3jobs_ctx_t *ctx)
 {
     ngx_http_s3jobs_wait_t  *w;
-
-    if (ctx->source->provider->fetch == NULL || ctx->source->idle) {
-        return NGX_DECLINED;
-    }
 
     w = ctx->wait;
 
@@ -48,7 +46,7 @@ ngx_http_s3jobs_wait(ngx_http_request_t *r, ngx_http_s3jobs_ctx_t *ctx)
         ctx->wait = w;
     }
 
-    if ((ngx_msec_int_t) (w->end - ngx_current_msec) <= 0) {
+    if (!ngx_http_s3jobs_wait_on(w)) {
         return NGX_DECLINED;
     }
 
@@ -101,6 +99,16 @@ ngx_http_s3jobs_create_wait(ngx_http_request_t *r,
 }
 
 
+/* nobody waits for a service that will not be asked in time */
+
+static ngx_uint_t
+ngx_http_s3jobs_wait_on(ngx_http_s3jobs_wait_t *w)
+{
+    return (ngx_msec_int_t) (w->end - ngx_current_msec) > 0
+           && ngx_http_s3jobs_refresh_expected(w->source, w->end);
+}
+
+
 static void
 ngx_http_s3jobs_wait_handler(ngx_event_t *ev)
 {
@@ -113,7 +121,7 @@ ngx_http_s3jobs_wait_handler(ngx_event_t *ev)
     c = r->connection;
 
     if (!ngx_http_s3jobs_has_credentials(w->source)
-        && (ngx_msec_int_t) (w->end - ngx_current_msec) > 0)
+        && ngx_http_s3jobs_wait_on(w))
     {
         ngx_add_timer(ev, NGX_HTTP_S3JOBS_WAIT_POLL);
         return;

@@ -79,13 +79,6 @@ ngx_s3jobs_sax_init(void)
 }
 
 
-void
-ngx_s3jobs_sax_cleanup(void)
-{
-    xmlCleanupParser();
-}
-
-
 static void
 ngx_s3jobs_sax_silent(void *data, const char *fmt, ...)
 {

@@ -51,11 +51,10 @@ typedef struct {
 
 
 /*
- * Once per process, before and after all parsers: libxml2's own memory.
- * Messages of libxml2 that belong to no parser are silenced for the process.
+ * Once per process, before all parsers: libxml2's own memory.  Messages of
+ * libxml2 that belong to no parser are silenced for the process.
  */
 void ngx_s3jobs_sax_init(void);
-void ngx_s3jobs_sax_cleanup(void);
 
 
 /*

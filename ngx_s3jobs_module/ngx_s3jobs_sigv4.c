@@ -68,15 +68,9 @@ ngx_s3jobs_sigv4_init(void)
 
     if (ngx_s3jobs_sha256 == NULL) {
 
-#if (OPENSSL_VERSION_NUMBER >= 0x30000000L)
-
         /* EVP_sha256() would be looked up anew by every EVP_DigestInit_ex() */
 
         ngx_s3jobs_sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
-
-#else
-        ngx_s3jobs_sha256 = EVP_sha256();
-#endif
 
         if (ngx_s3jobs_sha256 == NULL) {
             return NGX_ERROR;

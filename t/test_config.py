@@ -73,6 +73,8 @@ BAD_VALUES = [
     ('s3jobs_json', 'ON', 'invalid'),
     ('s3jobs_json_buffer_size', '64q', 'invalid'),
     ('s3jobs_json_buffer_size', '-1', 'invalid'),
+    ('s3jobs_json_buffer_size', '0', 'invalid'),
+    ('s3jobs_credentials_timeout', '5q', 'invalid time'),
 ]
 
 
@@ -171,6 +173,8 @@ def source(text, **options):
 
 @pytest.mark.parametrize('text,value', [
     ('ops environment', 'unknown type "environment"'),
+    ('"" env', 'invalid credentials source name ""'),
+    ('$name env', 'invalid credentials source name "$name"'),
     ('ops ENV', 'unknown type "ENV"'),
     ('ops ""', 'unknown type ""'),
     ('ops env path=/a', 'unknown parameter "path=/a"'),
@@ -199,6 +203,37 @@ def test_source_belongs_in_http(nginx, tmp_path):
     assert '"s3jobs_credentials_source" directive is not allowed here' \
         in complaint(nginx, tmp_path,
                      server=f's3jobs_credentials_source a env; {HERE}')
+
+
+def test_endpoint_parameter_twice(nginx, tmp_path):
+    said = complaint(nginx, tmp_path,
+                     **directive('s3jobs_endpoint', 'fips fips'))
+    assert 'duplicate parameter "fips" in "s3jobs_endpoint"' in said
+
+
+@pytest.mark.parametrize('text,said', [
+    ('location = /x { s3jobs on; proxy_pass http://s3control; }',
+     'has no "s3jobs_account"'),
+    ('location = /x { s3jobs on; s3jobs_account 123456789012;'
+     's3jobs_region us-east-1; s3jobs_credentials nosuch;'
+     'proxy_pass http://s3control; }', 'unknown credentials source "nosuch"'),
+    ('location = /x { s3jobs on; s3jobs_account 123456789012;'
+     's3jobs_region cn-north-1; s3jobs_credentials ops; s3jobs_endpoint fips;'
+     'proxy_pass http://s3control; }', '"cn-north-1"'),
+    (None, '"nosuch"')])
+def test_mistake_in_an_included_file(nginx, tmp_path, text, said):
+    """It is told of the file that has it, though others were read since."""
+    files = tmp_path / 'conf.d'
+    files.mkdir()
+    (files / 'a.conf').write_text(
+        f'\n\nserver {{ listen 127.0.0.1:1; {text} }}\n' if text else
+        '\n\ns3jobs_credentials_source r assume_role from=nosuch'
+        ' role_arn=arn:aws:iam::123456789012:role/x;\n')
+    (files / 'b.conf').write_text('map x $y { default z; }\n')
+    code, output = nginx.check(http=f'include {files}/*.conf;'
+                               'map x $z { default z; }')
+    [line] = [line for line in output.splitlines() if '[emerg]' in line]
+    assert code and said in line and line.endswith(f' in {files}/a.conf:3')
 
 
 def test_too_many_sources(nginx, tmp_path):

@@ -581,6 +581,21 @@ def test_changed_base(s3, nginx):
         assert two.issued[0].key_id in sts.calls()[1].headers['authorization']
 
 
+def test_nobody_waits_in_vain(s3, nginx):
+    """No attempt is due within the time that a request would wait."""
+    gw = nginx(sources=source('ops', 'container',
+                              uri=f'http://127.0.0.1:{free_port()}/'),
+               location='s3jobs_credentials_timeout 300ms;', level='debug')
+    gw.wait_log("Couldn't connect to server")
+
+    def at_once():
+        before = gw.log().count('end of wait for credentials')
+        assert gw.get().status == 503
+        return gw.log().count('end of wait for credentials') == before
+
+    until(at_once, 20, 'answer without waiting')
+
+
 def test_port_that_nobody_has(s3, nginx):
     gw = nginx(sources=source('ops', 'container',
                               uri=f'http://127.0.0.1:{free_port()}/'),

@@ -9,7 +9,7 @@ import pytest
 
 from gateway import parses, place, told
 from nginx import until
-from s3control import ACCOUNT, CODES, KEY, SECRET, Reply
+from s3control import ACCOUNT, CODES, KEY, REGION, SECRET, Reply
 
 MODES = 'json', 'xml'
 LOG = ('$http_x_mark $request_id $status error=$s3jobs_error id=$s3jobs_request_id'
@@ -244,7 +244,7 @@ def test_our_own(s3, nginx, mode):
         assert (r.status, said[0]) == (status, code)
         assert r.all('Retry-After') == (['1'] if status == 503 else [])
         assert logged(gw, before, '"x1"') == ('error' if status == 503
-                                              else 'warn')
+                                              else 'info')
         assert r.log['error'] == code
 
     assert not s3.requests
@@ -375,6 +375,55 @@ def test_forgotten_params(s3, nginx, mode):
         assert r.status == 500
         assert logged(gw, before, 's3jobs_params') == 'crit'
     assert told(gw.get(), mode == 'json')[0] == 'InternalServerError'
+
+
+@pytest.mark.parametrize('reply', [
+    {'error': 'AccessDenied'}, {'error': 'InternalError'},
+    {'status': 200, 'body': b'<html>'}])
+@pytest.mark.parametrize('mode', MODES)
+def test_headers_of_the_document_that_is_replaced(s3, nginx, mode, reply):
+    if mode == 'xml' and reply.get('status') == 200:
+        reply = {'status': 404, 'body': b'<html>'}
+    gw = both(nginx)
+    s3.script(Reply(headers=[
+        ('Cache-Control', 'max-age=999'), ('Expires', '0'),
+        ('Set-Cookie', 'a=b'), ('Refresh', '0; url=/'), ('Link', '<a>'),
+        ('WWW-Authenticate', 'Basic'), ('Content-Disposition', 'inline'),
+        ('X-New', 'role/secret')], **reply))
+    r, _ = ask(gw, mode)
+    assert r.status >= 400 and r.header('x-amz-id-2')
+    assert {name.lower() for name, value in r.headers} <= {
+        'server', 'date', 'content-type', 'content-length', 'connection',
+        'x-amz-id-2', 'x-amz-request-id'}
+
+
+@pytest.mark.parametrize('reply', [{}, {'error': 'SlowDown'}])
+@pytest.mark.parametrize('mode', MODES)
+def test_fallback_location(s3, nginx, mode, reply):
+    """After error_page the answer is S3's, whatever the status was."""
+    fallback = place('@fallback', 's3jobs_json '
+                     f'{"on" if mode == "json" else "off"};')
+    gw = nginx(location='error_page 502 @fallback;', server=fallback,
+               proxy_pass='http://127.0.0.1:1')
+    if reply:
+        s3.script(Reply(**reply))
+        r = gw.get('/jobs')
+        assert (r.status, told(r, mode == 'json')[0]) == (503, 'SlowDown')
+        return
+    r = gw.get('/jobs')
+    assert r.status == 502, 'nginx keeps the status'
+    jobs = (r.json()['Jobs'] if mode == 'json'
+            else re.findall('<JobId>', r.text))
+    assert len(jobs) == len(s3.jobs(ACCOUNT, REGION))
+    # its own errors stay what they are
+    gw = nginx(location='error_page 502 @fallback;', sources='',
+               server=fallback.replace('s3jobs_region us-east-1',
+                                       's3jobs_region $nothing'),
+               http='s3jobs_credentials_source ops env;'
+                    'map x $nothing { default ""; }',
+               proxy_pass='http://127.0.0.1:1')
+    r = gw.get('/jobs')
+    assert (r.status, told(r, mode == 'json')[0]) == (403, 'AccessDenied')
 
 
 @pytest.mark.parametrize('mode', MODES)

@@ -348,7 +348,5 @@ main(void)
         free(doc);
     }
 
-    ngx_s3jobs_sax_cleanup();
-
     return 0;
 }

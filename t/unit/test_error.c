@@ -501,14 +501,6 @@ setup(void **state)
 }
 
 
-static int
-teardown(void **state)
-{
-    ngx_s3jobs_sax_cleanup();
-    return 0;
-}
-
-
 int
 main(void)
 {
@@ -521,5 +513,5 @@ main(void)
         cmocka_unit_test(test_render)
     };
 
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, setup, NULL);
 }

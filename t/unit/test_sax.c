@@ -506,14 +506,6 @@ setup(void **state)
 }
 
 
-static int
-teardown(void **state)
-{
-    ngx_s3jobs_sax_cleanup();
-    return 0;
-}
-
-
 int
 main(void)
 {
@@ -524,5 +516,5 @@ main(void)
         cmocka_unit_test(test_limits)
     };
 
-    return cmocka_run_group_tests(tests, setup, teardown);
+    return cmocka_run_group_tests(tests, setup, NULL);
 }
