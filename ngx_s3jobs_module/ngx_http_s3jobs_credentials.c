@@ -23,6 +23,8 @@ static void ngx_http_s3jobs_log_change(ngx_http_s3jobs_source_t *source,
     ngx_s3jobs_credentials_t *c, ngx_log_t *log);
 static ngx_http_s3jobs_record_t *ngx_http_s3jobs_get_record(
     ngx_http_s3jobs_sh_t *sh, ngx_http_s3jobs_source_t *source);
+static void ngx_http_s3jobs_set_body(ngx_http_s3jobs_body_t *body,
+    ngx_s3jobs_credentials_t *c);
 static void ngx_http_s3jobs_initial_cleanup(void *data);
 static void ngx_http_s3jobs_sources_cleanup(void *data);
 static ngx_int_t ngx_http_s3jobs_update_copy(ngx_http_s3jobs_source_t *source);
@@ -259,14 +261,7 @@ ngx_http_s3jobs_publish(ngx_http_s3jobs_source_t *source,
         return NGX_DECLINED;
     }
 
-    body->expires = c->expires;
-    body->key_id_len = c->access_key_id.len;
-    body->secret_len = c->secret_access_key.len;
-    body->token_len = c->session_token.len;
-
-    ngx_memcpy(body->key_id, c->access_key_id.data, body->key_id_len);
-    ngx_memcpy(body->secret, c->secret_access_key.data, body->secret_len);
-    ngx_memcpy(body->token, c->session_token.data, body->token_len);
+    ngx_http_s3jobs_set_body(body, c);
 
     body->generation = ++sh->generation;
 
@@ -465,6 +460,21 @@ ngx_http_s3jobs_get_record(ngx_http_s3jobs_sh_t *sh,
 }
 
 
+static void
+ngx_http_s3jobs_set_body(ngx_http_s3jobs_body_t *body,
+    ngx_s3jobs_credentials_t *c)
+{
+    body->expires = c->expires;
+    body->key_id_len = c->access_key_id.len;
+    body->secret_len = c->secret_access_key.len;
+    body->token_len = c->session_token.len;
+
+    ngx_memcpy(body->key_id, c->access_key_id.data, body->key_id_len);
+    ngx_memcpy(body->secret, c->secret_access_key.data, body->secret_len);
+    ngx_memcpy(body->token, c->session_token.data, body->token_len);
+}
+
+
 ngx_int_t
 ngx_http_s3jobs_set_initial(ngx_conf_t *cf, ngx_http_s3jobs_source_t *source,
     ngx_s3jobs_credentials_t *c)
@@ -487,14 +497,7 @@ ngx_http_s3jobs_set_initial(ngx_conf_t *cf, ngx_http_s3jobs_source_t *source,
     cln->handler = ngx_http_s3jobs_initial_cleanup;
     cln->data = source;
 
-    body->expires = c->expires;
-    body->key_id_len = c->access_key_id.len;
-    body->secret_len = c->secret_access_key.len;
-    body->token_len = c->session_token.len;
-
-    ngx_memcpy(body->key_id, c->access_key_id.data, body->key_id_len);
-    ngx_memcpy(body->secret, c->secret_access_key.data, body->secret_len);
-    ngx_memcpy(body->token, c->session_token.data, body->token_len);
+    ngx_http_s3jobs_set_body(body, c);
 
     return NGX_OK;
 }
