@@ -216,8 +216,9 @@ class Nginx:
             return sorted(alive(self.master))
         others = 'master process|cache (manager|loader)' \
                  + ('' if old else '|shutting down')
+        # what has no command line any more is about to be gone
         return sorted(pid for pid, parent, _, command in processes()
-                      if parent == self.master
+                      if parent == self.master and command
                       and not re.search(others, command))
 
     def signal(self, name, pid=None):
