@@ -3,11 +3,12 @@ mirrors, subrequests."""
 
 import base64
 import re
+import subprocess
 
 import pytest
 
 from documents import error, expected_ids, job_ids
-from nginx import PARAMS
+from nginx import MODULE, PARAMS, ROOT
 from s3control import ACCOUNT, Reply
 
 OURS = ('authorization', 'x-amz-account-id', 'x-amz-date',
@@ -339,3 +340,32 @@ def test_log_phase(s3, nginx):
                             f'{ACCOUNT}:us-east-1:{request.query}']
     assert [good[0], busy[0], bad[0]] == ['200', '503', '400']
     assert bad[5:8] == ['InvalidRequest', '-', '-']
+
+
+@pytest.fixture(scope='session')
+def finalizer(tmp_path_factory):
+    """A module whose filter, below ours, finalizes each request."""
+    module = tmp_path_factory.mktemp('finalizer') / 'finalize_filter.so'
+    tree = ROOT / 'build/src'
+    subprocess.run(
+        ['cc', '-shared', '-fPIC', '-o', module,
+         *(f'-I{tree}/{part}' for part in (
+             'objs', 'src/core', 'src/event', 'src/os/unix', 'src/http',
+             'src/http/modules', 'src/http/v2')),
+         ROOT / 't/modules/finalize_filter.c'], check=True)
+    return module
+
+
+@pytest.mark.parametrize('buffering', ['on', 'off'])
+@pytest.mark.parametrize('size', ['1k', '1m'])
+def test_another_filter_finalizes(s3, nginx, finalizer, size, buffering):
+    """While the listing is streamed, and after it was held to its end."""
+    gw = nginx(module=f'{finalizer}; load_module {MODULE}' if MODULE
+               else finalizer,
+               location=f's3jobs_json on; s3jobs_json_buffer_size {size};'
+               f'proxy_buffering {buffering};')
+    # the end comes when nobody wants it any more
+    s3.always(Reply(chunks=(512,), framing='chunked', drip=(2048, 0.01)))
+    for _ in range(3):
+        r = gw.get('/jobs')
+        assert r.status == 403 and r.json()['code'] == 'Forbidden'
