@@ -93,7 +93,7 @@ def test_background_update_is_signed(s3, cached):
     for request in s3.requests:
         assert request.verdict is None
         assert (request.method, request.query) == ('GET', 'maxResults=3')
-    assert len(s3.requests) == 2
+    assert len(s3.requests) >= 2
     assert '[crit]' not in gw.log()
 
 

@@ -81,7 +81,7 @@ def test_slow_service_at_exit(s3, nginx):
             server.wait_for(1, kind=None)
         start = time.monotonic()
         assert gw.stop()
-        assert time.monotonic() - start < 1
+        assert time.monotonic() - start < 2
         assert 'open socket' not in gw.log()
         for server in agent, imds, sts:
             server.release()
