@@ -37,9 +37,10 @@ HARDENING   = -g -O1 -fno-omit-frame-pointer -fPIC $(SANITIZER) \
               -DNGX_DEBUG_PALLOC=1
 endif
 
-GLUE        = $(wildcard $(SRC)/ngx_http_s3jobs_*.c)
-PURE        = $(filter-out $(GLUE),$(wildcard $(SRC)/ngx_s3jobs_*.c))
-HEADERS     = $(wildcard $(SRC)/*.h)
+# the rooms, each may include those before it
+PURE        = $(wildcard $(SRC)/formats/*.c $(SRC)/aws/*.c)
+GLUE        = $(wildcard $(SRC)/credentials/*.c $(SRC)/http/*.c)
+HEADERS     = $(wildcard $(SRC)/*/*.h)
 
 .PHONY: all deps demo test unit e2e lint clean FORCE
 

@@ -6,7 +6,7 @@
 
 #include <ngx_config.h>
 #include <ngx_core.h>
-#include "ngx_s3jobs_credentials.h"
+#include "ngx_s3jobs_profile.h"
 
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

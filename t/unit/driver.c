@@ -27,7 +27,8 @@
 #include "ngx_s3jobs_query.h"
 #include "ngx_s3jobs_sigv4.h"
 #include "ngx_s3jobs_endpoint.h"
-#include "ngx_s3jobs_credentials.h"
+#include "ngx_s3jobs_url.h"
+#include "ngx_s3jobs_profile.h"
 
 
 #define MAX_FIELDS  64

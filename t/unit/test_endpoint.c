@@ -11,14 +11,11 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include "ngx_s3jobs_endpoint.h"
+#include "valid.h"
 
 
 #define FIPS  NGX_S3JOBS_FIPS
 #define DUAL  NGX_S3JOBS_DUALSTACK
-
-#define NAME_61                                                               \
-    "abcdefghijklmnopqrstuvwxyz-0123456789-abcdefghijklmnopqrstuvw"
-#define NAME_63  NAME_61 "xy"
 
 
 typedef struct {
@@ -71,60 +68,6 @@ static const char  *bad_regions[] = {
 };
 
 
-static const char  *good_hosts[] = {
-    "localhost", "a", "127.0.0.1", "127.0.0.1:9000", "[::1]", "[::1]:443",
-    "[fd00:ec2::23]:1", "[::ffff:1.2.3.4]", "s3_stand-in:65535",
-    "123456789012.control.vpce-x.s3.eu-west-1.vpce.amazonaws.com",
-    "123456789012.127.0.0.1", "123456789012.127.0.0.1.nip.io", "EXAMPLE.com", "1a", "3com.1st",
-    NAME_63, NAME_63 "." NAME_63 "." NAME_63 "." NAME_61, NULL
-};
-
-
-static const char  *bad_hosts[] = {
-    "", ".", ":", ":80", "a:", "a:0", "a:01", "a:65536", "a:99999999999999",
-    "a:8o", "a:80:80", "a.", ".a", "a..b", "-a", "a-", "a.-b", "a-.b",
-    "a b", "a/b", "a?b", "a@b", "user:pw@a", "http://a", "a\r\nX: y", "a,b",
-    "\xc3\xa4", "[", "[]", "]", "[::1", "[::1]443", "[::1]:",
-    "[::1]x:443", "[1.2.3.4]", "[::1%25lo]", "[::1%lo]", "::1", "[:::]",
-    "[localhost]", "[0:0:0:0:0:0:0:0:0]",
-    "[0000:0000:0000:0000:0000:0000:255.255.255.2555]",
-    NAME_63 "z", NAME_63 "." NAME_63 "." NAME_63 "." NAME_61 "x", NULL
-};
-
-
-typedef ngx_uint_t (*valid_pt)(ngx_str_t *s);
-
-
-static ngx_uint_t
-valid(valid_pt f, const char *text, size_t len)
-{
-    ngx_str_t   s;
-    ngx_uint_t  rc;
-
-    s.len = len;
-    s.data = malloc(len ? len : 1);
-    assert_non_null(s.data);
-    memcpy(s.data, text, len);
-
-    rc = f(&s);
-
-    free(s.data);
-
-    return rc;
-}
-
-
-static void
-check(valid_pt f, const char **texts, ngx_uint_t expected)
-{
-    for ( /* void */ ; *texts; texts++) {
-        if (valid(f, *texts, strlen(*texts)) != expected) {
-            fail_msg("\"%s\"", *texts);
-        }
-    }
-}
-
-
 static void
 test_account(void **state)
 {
@@ -164,18 +107,6 @@ test_fips(void **state)
 
     check(ngx_s3jobs_region_fips, with, 1);
     check(ngx_s3jobs_region_fips, without, 0);
-}
-
-
-static void
-test_host(void **state)
-{
-    check(ngx_s3jobs_host_valid, good_hosts, 1);
-    check(ngx_s3jobs_host_valid, bad_hosts, 0);
-
-    assert_int_equal(valid(ngx_s3jobs_host_valid, "a\0b", 3), 0);
-    assert_int_equal(valid(ngx_s3jobs_host_valid, "[::1\0]", 6), 0);
-    assert_int_equal(valid(ngx_s3jobs_host_valid, "127.0.0.1\0", 10), 0);
 }
 
 
@@ -236,7 +167,6 @@ main(void)
         cmocka_unit_test(test_account),
         cmocka_unit_test(test_region),
         cmocka_unit_test(test_fips),
-        cmocka_unit_test(test_host),
         cmocka_unit_test(test_endpoint),
         cmocka_unit_test(test_longest_endpoint)
     };

@@ -10,7 +10,7 @@
 #include <cmocka.h>
 #include <ngx_config.h>
 #include <ngx_core.h>
-#include "ngx_s3jobs_credentials.h"
+#include "ngx_s3jobs_profile.h"
 
 
 #define PAIR   "aws_access_key_id=AKID\naws_secret_access_key=wJal/+r\n"

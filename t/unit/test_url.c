@@ -11,12 +11,18 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include "ngx_s3jobs_url.h"
+#include "valid.h"
 
 
 #define SCHEME  "begins with neither \"https://\" nor \"http://\""
 #define HOST    "has an invalid host or port"
 #define PLAIN   "must begin with \"https://\", since its host is not known "  \
                 "to be on this machine"
+
+
+#define NAME_61                                                               \
+    "abcdefghijklmnopqrstuvwxyz-0123456789-abcdefghijklmnopqrstuvw"
+#define NAME_63  NAME_61 "xy"
 
 
 typedef struct {
@@ -28,6 +34,27 @@ typedef struct {
     ngx_uint_t   https;
     ngx_uint_t   loopback;
 } url_t;
+
+
+static const char  *good_hosts[] = {
+    "localhost", "a", "127.0.0.1", "127.0.0.1:9000", "[::1]", "[::1]:443",
+    "[fd00:ec2::23]:1", "[::ffff:1.2.3.4]", "s3_stand-in:65535",
+    "123456789012.control.vpce-x.s3.eu-west-1.vpce.amazonaws.com",
+    "123456789012.127.0.0.1", "123456789012.127.0.0.1.nip.io", "EXAMPLE.com", "1a", "3com.1st",
+    NAME_63, NAME_63 "." NAME_63 "." NAME_63 "." NAME_61, NULL
+};
+
+
+static const char  *bad_hosts[] = {
+    "", ".", ":", ":80", "a:", "a:0", "a:01", "a:65536", "a:99999999999999",
+    "a:8o", "a:80:80", "a.", ".a", "a..b", "-a", "a-", "a.-b", "a-.b",
+    "a b", "a/b", "a?b", "a@b", "user:pw@a", "http://a", "a\r\nX: y", "a,b",
+    "\xc3\xa4", "[", "[]", "]", "[::1", "[::1]443", "[::1]:",
+    "[::1]x:443", "[1.2.3.4]", "[::1%25lo]", "[::1%lo]", "::1", "[:::]",
+    "[localhost]", "[0:0:0:0:0:0:0:0:0]",
+    "[0000:0000:0000:0000:0000:0000:255.255.255.2555]",
+    NAME_63 "z", NAME_63 "." NAME_63 "." NAME_63 "." NAME_61 "x", NULL
+};
 
 
 static const ngx_str_t  plain[] = {
@@ -151,12 +178,25 @@ test_no_list(void **state)
 }
 
 
+static void
+test_host(void **state)
+{
+    check(ngx_s3jobs_host_valid, good_hosts, 1);
+    check(ngx_s3jobs_host_valid, bad_hosts, 0);
+
+    assert_int_equal(valid(ngx_s3jobs_host_valid, "a\0b", 3), 0);
+    assert_int_equal(valid(ngx_s3jobs_host_valid, "[::1\0]", 6), 0);
+    assert_int_equal(valid(ngx_s3jobs_host_valid, "127.0.0.1\0", 10), 0);
+}
+
+
 int
 main(void)
 {
     const struct CMUnitTest  tests[] = {
         cmocka_unit_test(test_urls),
-        cmocka_unit_test(test_no_list)
+        cmocka_unit_test(test_no_list),
+        cmocka_unit_test(test_host)
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,8 +3,10 @@
 UNIT_TESTS  = $(patsubst t/unit/%.c,$(BUILD)/unit/%,$(wildcard t/unit/test_*.c))
 UNIT_FLAGS  = -g -O1 -fno-omit-frame-pointer $(WARNINGS) \
               -fsanitize=address,undefined -fno-sanitize-recover=all
-UNIT_INCS   = -I $(SRC) -I $(TREE)/objs -I $(TREE)/src/core \
-              -I $(TREE)/src/event -I $(TREE)/src/os/unix \
+UNIT_INCS   = -I $(SRC)/formats -I $(SRC)/aws \
+              -I $(TREE)/objs -I $(TREE)/src/core \
+              -I $(TREE)/src/event -I $(TREE)/src/event/quic \
+              -I $(TREE)/src/os/unix \
               $(shell pkg-config --cflags libxml-2.0 2>/dev/null)
 UNIT_LIBS   = $(shell pkg-config --libs libxml-2.0 jansson libcrypto \
                       cmocka 2>/dev/null)

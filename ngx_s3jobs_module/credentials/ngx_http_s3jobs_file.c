@@ -6,11 +6,11 @@
 
 #include <ngx_config.h>
 #include <ngx_core.h>
-#include <ngx_http.h>
+#include <ngx_event.h>
 
 #include <openssl/crypto.h>
 
-#include "ngx_http_s3jobs_credentials.h"
+#include "ngx_http_s3jobs_store.h"
 
 
 #define NGX_HTTP_S3JOBS_FILE_MAX    (1024 * 1024)

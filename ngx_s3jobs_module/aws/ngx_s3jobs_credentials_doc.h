@@ -11,7 +11,7 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 
-#include "ngx_s3jobs_credentials.h"
+#include "ngx_s3jobs_profile.h"
 
 
 #define NGX_S3JOBS_DOC_TIME_MAX     64

@@ -6,7 +6,7 @@
 
 #include <ngx_config.h>
 #include <ngx_core.h>
-#include "ngx_s3jobs_credentials.h"
+#include "ngx_s3jobs_profile.h"
 
 
 #define NGX_S3JOBS_FIELD_KEY_ID     0

@@ -6,12 +6,7 @@
 
 #include <ngx_config.h>
 #include <ngx_core.h>
-#include <arpa/inet.h>
 #include "ngx_s3jobs_endpoint.h"
-
-
-#define NGX_S3JOBS_HOST_MAX   253
-#define NGX_S3JOBS_LABEL_MAX  63
 
 
 typedef struct {
@@ -22,9 +17,6 @@ typedef struct {
 
 
 static ngx_s3jobs_partition_t *ngx_s3jobs_partition(ngx_str_t *region);
-static ngx_uint_t ngx_s3jobs_name_valid(u_char *p, u_char *last);
-static ngx_uint_t ngx_s3jobs_port_valid(u_char *p, u_char *last);
-static ngx_uint_t ngx_s3jobs_address_valid(u_char *p, u_char *last);
 
 
 /* the first match counts, the last one matches all */
@@ -155,124 +147,4 @@ ngx_s3jobs_endpoint_write(u_char *p, ngx_str_t *account, ngx_str_t *region,
     suffix = ngx_s3jobs_region_suffix(region);
 
     return ngx_cpymem(p, suffix->data, suffix->len);
-}
-
-
-ngx_uint_t
-ngx_s3jobs_host_valid(ngx_str_t *host)
-{
-    u_char  *p, *last, *end;
-
-    if (host->len == 0) {
-        return 0;
-    }
-
-    p = host->data;
-    last = p + host->len;
-
-    if (*p == '[') {
-        end = ngx_strlchr(p, last, ']');
-
-        if (end == NULL || !ngx_s3jobs_address_valid(p + 1, end)) {
-            return 0;
-        }
-
-        end++;
-
-    } else {
-        end = ngx_strlchr(p, last, ':');
-
-        if (end == NULL) {
-            end = last;
-        }
-
-        if (!ngx_s3jobs_name_valid(p, end)) {
-            return 0;
-        }
-    }
-
-    if (end == last) {
-        return 1;
-    }
-
-    return *end == ':' && ngx_s3jobs_port_valid(end + 1, last);
-}
-
-
-static ngx_uint_t
-ngx_s3jobs_name_valid(u_char *p, u_char *last)
-{
-    u_char  *label;
-
-    if (last - p > NGX_S3JOBS_HOST_MAX) {
-        return 0;
-    }
-
-    for ( ;; ) {
-        for (label = p; p < last && *p != '.'; p++) {
-
-            if ((*p < 'a' || *p > 'z') && (*p < 'A' || *p > 'Z')
-                && (*p < '0' || *p > '9') && *p != '-' && *p != '_')
-            {
-                return 0;
-            }
-        }
-
-        if (p == label || p - label > NGX_S3JOBS_LABEL_MAX
-            || *label == '-' || p[-1] == '-')
-        {
-            return 0;
-        }
-
-        if (p == last) {
-            return 1;
-        }
-
-        p++;
-    }
-}
-
-
-static ngx_uint_t
-ngx_s3jobs_port_valid(u_char *p, u_char *last)
-{
-    ngx_uint_t  port;
-
-    if (p == last || *p == '0') {
-        return 0;
-    }
-
-    for (port = 0; p < last; p++) {
-        if (*p < '0' || *p > '9') {
-            return 0;
-        }
-
-        port = port * 10 + (*p - '0');
-
-        if (port > 65535) {
-            return 0;
-        }
-    }
-
-    return 1;
-}
-
-
-static ngx_uint_t
-ngx_s3jobs_address_valid(u_char *p, u_char *last)
-{
-    char             text[INET6_ADDRSTRLEN];
-    struct in6_addr  addr;
-
-    /* no address is longer; a NUL would end the text early */
-
-    if ((size_t) (last - p) >= sizeof(text)
-        || ngx_strlchr(p, last, '\0') != NULL)
-    {
-        return 0;
-    }
-
-    *ngx_cpymem(text, p, last - p) = '\0';
-
-    return inet_pton(AF_INET6, text, &addr) == 1;
 }

@@ -6,9 +6,9 @@
 
 #include <ngx_config.h>
 #include <ngx_core.h>
-#include <ngx_http.h>
+#include <ngx_event.h>
 
-#include "ngx_http_s3jobs_credentials.h"
+#include "ngx_http_s3jobs_store.h"
 
 
 static ngx_int_t ngx_http_s3jobs_env_configured(ngx_conf_t *cf,

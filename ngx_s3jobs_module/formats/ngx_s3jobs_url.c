@@ -6,14 +6,21 @@
 
 #include <ngx_config.h>
 #include <ngx_core.h>
-#include "ngx_s3jobs_endpoint.h"
+#include <arpa/inet.h>
 #include "ngx_s3jobs_url.h"
+
+
+#define NGX_S3JOBS_HOST_MAX   253
+#define NGX_S3JOBS_LABEL_MAX  63
 
 
 static ngx_uint_t ngx_s3jobs_url_scheme(ngx_str_t *text, const char *scheme);
 static void ngx_s3jobs_url_host(ngx_s3jobs_url_t *url);
 static ngx_uint_t ngx_s3jobs_url_same(ngx_str_t *host, const ngx_str_t *name);
 static ngx_uint_t ngx_s3jobs_url_loopback(ngx_str_t *host);
+static ngx_uint_t ngx_s3jobs_name_valid(u_char *p, u_char *last);
+static ngx_uint_t ngx_s3jobs_port_valid(u_char *p, u_char *last);
+static ngx_uint_t ngx_s3jobs_address_valid(u_char *p, u_char *last);
 
 
 const char *
@@ -201,4 +208,124 @@ ngx_s3jobs_url_loopback(ngx_str_t *host)
     }
 
     return dots == 3 && digits;
+}
+
+
+ngx_uint_t
+ngx_s3jobs_host_valid(ngx_str_t *host)
+{
+    u_char  *p, *last, *end;
+
+    if (host->len == 0) {
+        return 0;
+    }
+
+    p = host->data;
+    last = p + host->len;
+
+    if (*p == '[') {
+        end = ngx_strlchr(p, last, ']');
+
+        if (end == NULL || !ngx_s3jobs_address_valid(p + 1, end)) {
+            return 0;
+        }
+
+        end++;
+
+    } else {
+        end = ngx_strlchr(p, last, ':');
+
+        if (end == NULL) {
+            end = last;
+        }
+
+        if (!ngx_s3jobs_name_valid(p, end)) {
+            return 0;
+        }
+    }
+
+    if (end == last) {
+        return 1;
+    }
+
+    return *end == ':' && ngx_s3jobs_port_valid(end + 1, last);
+}
+
+
+static ngx_uint_t
+ngx_s3jobs_name_valid(u_char *p, u_char *last)
+{
+    u_char  *label;
+
+    if (last - p > NGX_S3JOBS_HOST_MAX) {
+        return 0;
+    }
+
+    for ( ;; ) {
+        for (label = p; p < last && *p != '.'; p++) {
+
+            if ((*p < 'a' || *p > 'z') && (*p < 'A' || *p > 'Z')
+                && (*p < '0' || *p > '9') && *p != '-' && *p != '_')
+            {
+                return 0;
+            }
+        }
+
+        if (p == label || p - label > NGX_S3JOBS_LABEL_MAX
+            || *label == '-' || p[-1] == '-')
+        {
+            return 0;
+        }
+
+        if (p == last) {
+            return 1;
+        }
+
+        p++;
+    }
+}
+
+
+static ngx_uint_t
+ngx_s3jobs_port_valid(u_char *p, u_char *last)
+{
+    ngx_uint_t  port;
+
+    if (p == last || *p == '0') {
+        return 0;
+    }
+
+    for (port = 0; p < last; p++) {
+        if (*p < '0' || *p > '9') {
+            return 0;
+        }
+
+        port = port * 10 + (*p - '0');
+
+        if (port > 65535) {
+            return 0;
+        }
+    }
+
+    return 1;
+}
+
+
+static ngx_uint_t
+ngx_s3jobs_address_valid(u_char *p, u_char *last)
+{
+    char             text[INET6_ADDRSTRLEN];
+    struct in6_addr  addr;
+
+    /* no address is longer; a NUL would end the text early */
+
+    if ((size_t) (last - p) >= sizeof(text)
+        || ngx_strlchr(p, last, '\0') != NULL)
+    {
+        return 0;
+    }
+
+    *ngx_cpymem(text, p, last - p) = '\0';
+
+    return inet_pton(AF_INET6, text, &addr) == 1;
 }

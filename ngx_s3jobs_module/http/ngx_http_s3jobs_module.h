@@ -15,7 +15,7 @@
 #include "ngx_s3jobs_error.h"
 #include "ngx_s3jobs_listing.h"
 #include "ngx_s3jobs_sigv4.h"
-#include "ngx_http_s3jobs_credentials.h"
+#include "ngx_http_s3jobs_store.h"
 
 
 #define NGX_HTTP_S3JOBS_JSON_OFF     0
@@ -24,7 +24,7 @@
 
 
 typedef struct {
-    ngx_http_s3jobs_sources_t   sources;
+    ngx_http_s3jobs_sources_t   sources;  /* first, for their directive */
     ngx_uint_t                  used;     /* a location says "s3jobs on" */
 } ngx_http_s3jobs_main_conf_t;
 

@@ -57,12 +57,4 @@ u_char *ngx_s3jobs_endpoint_write(u_char *p, ngx_str_t *account,
     ngx_str_t *region, ngx_uint_t flags);
 
 
-/*
- * Whether the text is a HOST or HOST:PORT as it may stand in a Host header:
- * a name (or an IPv4 address) of at most 253 bytes, or an IPv6 address in
- * brackets; a port from 1 to 65535.  Returns 1 or 0.
- */
-ngx_uint_t ngx_s3jobs_host_valid(ngx_str_t *host);
-
-
 #endif /* _NGX_S3JOBS_ENDPOINT_H_INCLUDED_ */

@@ -10,10 +10,10 @@
 
 #include <ngx_config.h>
 #include <ngx_core.h>
-#include <ngx_http.h>
+#include <ngx_event.h>
 
 #include "ngx_s3jobs_credentials_doc.h"
-#include "ngx_http_s3jobs_credentials.h"
+#include "ngx_http_s3jobs_store.h"
 
 
 /* longest token in a file, in bytes; STS takes 20000 */

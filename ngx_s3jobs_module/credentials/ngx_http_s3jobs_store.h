@@ -4,15 +4,15 @@
  */
 
 
-#ifndef _NGX_HTTP_S3JOBS_CREDENTIALS_H_INCLUDED_
-#define _NGX_HTTP_S3JOBS_CREDENTIALS_H_INCLUDED_
+#ifndef _NGX_HTTP_S3JOBS_STORE_H_INCLUDED_
+#define _NGX_HTTP_S3JOBS_STORE_H_INCLUDED_
 
 
 #include <ngx_config.h>
 #include <ngx_core.h>
-#include <ngx_http.h>
+#include <ngx_event.h>
 
-#include "ngx_s3jobs_credentials.h"
+#include "ngx_s3jobs_profile.h"
 #include "ngx_s3jobs_endpoint.h"
 #include "ngx_s3jobs_sigv4.h"
 #include "ngx_s3jobs_url.h"
@@ -175,7 +175,10 @@ typedef struct {
 } ngx_http_s3jobs_sources_t;
 
 
-/* the directive s3jobs_credentials_source; conf is the main configuration */
+/*
+ * The directive s3jobs_credentials_source; conf is a main configuration that
+ * begins with the sources.
+ */
 char *ngx_http_s3jobs_credentials_source(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 
@@ -272,4 +275,4 @@ extern ngx_http_s3jobs_provider_t  ngx_http_s3jobs_assume_role_provider;
 extern ngx_http_s3jobs_provider_t  ngx_http_s3jobs_default_provider;
 
 
-#endif /* _NGX_HTTP_S3JOBS_CREDENTIALS_H_INCLUDED_ */
+#endif /* _NGX_HTTP_S3JOBS_STORE_H_INCLUDED_ */

@@ -6,11 +6,11 @@
 
 #include <ngx_config.h>
 #include <ngx_core.h>
-#include <ngx_http.h>
+#include <ngx_event.h>
 
 #include <openssl/crypto.h>
 
-#include "ngx_http_s3jobs_module.h"
+#include "ngx_http_s3jobs_store.h"
 #include "ngx_http_s3jobs_refresh.h"
 
 
@@ -286,7 +286,7 @@ ngx_http_s3jobs_add_zone(ngx_conf_t *cf, ngx_http_s3jobs_sources_t *ss)
 {
     ss->zone = ngx_shared_memory_add(cf, &ngx_http_s3jobs_zone_name,
                                      NGX_HTTP_S3JOBS_ZONE_SIZE,
-                                     &ngx_http_s3jobs_module);
+                                     &ngx_http_s3jobs_zone_name);
     if (ss->zone == NULL) {
         return NGX_ERROR;
     }

@@ -6,10 +6,10 @@
 
 #include <ngx_config.h>
 #include <ngx_core.h>
-#include <ngx_http.h>
+#include <ngx_event.h>
 #include <ngx_md5.h>
 
-#include "ngx_http_s3jobs_module.h"
+#include "ngx_http_s3jobs_store.h"
 
 
 static ngx_int_t ngx_http_s3jobs_set_provider(ngx_conf_t *cf,
@@ -56,7 +56,7 @@ char *
 ngx_http_s3jobs_credentials_source(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf)
 {
-    ngx_http_s3jobs_main_conf_t *smcf = conf;
+    ngx_http_s3jobs_sources_t *ss = conf;
 
     ngx_str_t                 *value;
     ngx_uint_t                 n;
@@ -72,7 +72,7 @@ ngx_http_s3jobs_credentials_source(ngx_conf_t *cf, ngx_command_t *cmd,
         return NGX_CONF_ERROR;
     }
 
-    if (ngx_http_s3jobs_find_source(&smcf->sources, &value[1])) {
+    if (ngx_http_s3jobs_find_source(ss, &value[1])) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "duplicate credentials source \"%V\" in "
                            "\"s3jobs_credentials_source\" directive",
@@ -80,7 +80,7 @@ ngx_http_s3jobs_credentials_source(ngx_conf_t *cf, ngx_command_t *cmd,
         return NGX_CONF_ERROR;
     }
 
-    if (smcf->sources.sources->nelts == NGX_HTTP_S3JOBS_SOURCES_MAX) {
+    if (ss->sources->nelts == NGX_HTTP_S3JOBS_SOURCES_MAX) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "too many \"s3jobs_credentials_source\" "
                            "directives, %d are allowed",
@@ -122,7 +122,7 @@ ngx_http_s3jobs_credentials_source(ngx_conf_t *cf, ngx_command_t *cmd,
         return NGX_CONF_ERROR;
     }
 
-    sp = ngx_array_push(smcf->sources.sources);
+    sp = ngx_array_push(ss->sources);
     if (sp == NULL) {
         return NGX_CONF_ERROR;
     }

@@ -4,8 +4,8 @@
  */
 
 
-#ifndef _NGX_S3JOBS_CREDENTIALS_H_INCLUDED_
-#define _NGX_S3JOBS_CREDENTIALS_H_INCLUDED_
+#ifndef _NGX_S3JOBS_PROFILE_H_INCLUDED_
+#define _NGX_S3JOBS_PROFILE_H_INCLUDED_
 
 
 #include <ngx_config.h>
@@ -54,4 +54,4 @@ ngx_int_t ngx_s3jobs_credentials_profile(ngx_str_t *text, ngx_str_t *profile,
     ngx_s3jobs_credentials_t *c, const char **err, ngx_uint_t *line);
 
 
-#endif /* _NGX_S3JOBS_CREDENTIALS_H_INCLUDED_ */
+#endif /* _NGX_S3JOBS_PROFILE_H_INCLUDED_ */

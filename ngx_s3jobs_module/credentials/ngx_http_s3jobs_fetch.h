@@ -10,6 +10,7 @@
 
 #include <ngx_config.h>
 #include <ngx_core.h>
+#include <ngx_event.h>
 
 
 #define NGX_HTTP_S3JOBS_FETCH_MAX    (64 * 1024)

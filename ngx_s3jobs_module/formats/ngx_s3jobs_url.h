@@ -34,4 +34,12 @@ const char *ngx_s3jobs_url_parse(ngx_str_t *text, const ngx_str_t *plain,
     ngx_s3jobs_url_t *url);
 
 
+/*
+ * Whether the text is a HOST or HOST:PORT as it may stand in a Host header:
+ * a name (or an IPv4 address) of at most 253 bytes, or an IPv6 address in
+ * brackets; a port from 1 to 65535.  Returns 1 or 0.
+ */
+ngx_uint_t ngx_s3jobs_host_valid(ngx_str_t *host);
+
+
 #endif /* _NGX_S3JOBS_URL_H_INCLUDED_ */

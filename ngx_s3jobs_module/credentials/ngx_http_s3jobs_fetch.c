@@ -7,12 +7,13 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include <ngx_event.h>
+#include <ngx_event.h>
 
 #include <curl/curl.h>
 #include <openssl/crypto.h>
 #include <openssl/ssl.h>
 
-#include "ngx_http_s3jobs_credentials.h"
+#include "ngx_http_s3jobs_store.h"
 #include "ngx_http_s3jobs_fetch.h"
 #include "ngx_s3jobs_wipe.h"
 
