@@ -16,6 +16,8 @@ Fixtures
                 further stand-ins; tls: what certificates(*names) returned.
   certificates(*names)
                 a throwaway CA and certificate: .ca .certificate .key (paths).
+  port          one (port.number) that is nobody else's; connections to it are
+                refused until nginx is told to listen there.
   nginx(...)    starts one, returns nginx.Nginx; any number per test.
   tmp_path      pytest's; each nginx has its prefix below it, readable by all.
 
@@ -129,6 +131,12 @@ def s3(stand_in):
 
 
 @pytest.fixture
+def port():
+    with nginx_process.Port() as port:
+        yield port
+
+
+@pytest.fixture
 def certificates(tmp_path):
     def make(*names):
         directory = pathlib.Path(tempfile.mkdtemp(dir=tmp_path))
@@ -171,10 +179,10 @@ class Factory:
 
     def check(self, s3=None, env={}, conf=None, **options):
         prefix = self.directory / f'check{next(self.numbers)}'
-        text = conf or nginx_process.configuration(
-            prefix, nginx_process.free_port(), nginx_process.free_port(),
-            self._upstream(s3), options)
-        return nginx_process.check(prefix, text, self._env(env))
+        with nginx_process.Port() as one, nginx_process.Port() as two:
+            text = conf or nginx_process.configuration(
+                prefix, one.number, two.number, self._upstream(s3), options)
+            return nginx_process.check(prefix, text, self._env(env))
 
     def secret(self, text):
         self.secrets.add(text)

@@ -36,7 +36,7 @@ def load(gw, *targets, pause=0.01, threads=2):
         while not stop.is_set():
             for target in targets:
                 try:
-                    answers[target].append(gw.get(target, timeout=30))
+                    answers[target].append(gw.get(target))
                 except OSError as e:
                     answers[target].append(e)
                 stop.wait(pause)

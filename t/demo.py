@@ -4,16 +4,16 @@ the real S3 Control; one listing through it, page by page."""
 
 import argparse
 import contextlib
+import errno
 import os
 import signal
-import socket
 import sys
 import urllib.parse
 import xml.etree.ElementTree as ElementTree
 
 from botocore.session import Session
 
-from nginx import ROOT, Nginx, free_port
+from nginx import ROOT, Nginx
 from s3control import ACCOUNT, KEY, REGION, SECRET, S3Control
 
 PREFIX = ROOT / 'build/demo'
@@ -22,17 +22,6 @@ JOBS = 12
 PAGE = 5
 CA = '/etc/ssl/certs/ca-certificates.crt'
 COLUMNS = ('JobId', 'Status', 'Operation', 'Priority', 'CreationTime')
-
-
-def port():
-    with socket.socket() as sock:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        with contextlib.suppress(OSError):
-            sock.bind(('127.0.0.1', PORT))
-            return PORT
-    other = free_port()
-    print(f'Port {PORT} is taken, so it is {other} this time.')
-    return other
 
 
 def jobs_and_token(document):
@@ -69,11 +58,19 @@ def show(jobs):
 def started(upstream, account, region, env, **options):
     for name in 'error.log', 'access.log', 'stderr.log':
         (PREFIX / name).unlink(missing_ok=True)
-    try:
-        gateway = Nginx(PREFIX, upstream, port(), env, account=account,
-                        region=region, **options)
-    except AssertionError as e:
-        sys.exit(f'demo: {e}')
+    for port in PORT, None:
+        try:
+            gateway = Nginx(PREFIX, upstream, port, env, account=account,
+                            region=region, **options)
+            break
+        except OSError as e:            # bound by another
+            if not port or e.errno != errno.EADDRINUSE:
+                raise
+        except AssertionError as e:     # by another who came before nginx
+            if not port or 'Address already in use' not in str(e):
+                sys.exit(f'demo: {e}')
+    if not port:
+        print(f'Port {PORT} is taken, so it is {gateway.port} this time.')
     url = f'http://127.0.0.1:{gateway.port}/jobs'
     print(f"""
 nginx listens on    {url}

@@ -4,14 +4,13 @@ prefix of its own.  The tests and the demo use it."""
 import contextlib
 import os
 import pathlib
-import random
 import re
 import signal
 import socket
 import subprocess
 import time
 
-from wire import Client, h2
+from wire import PATIENCE, Client, h2
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BINARY = os.environ.get('TEST_NGINX_BINARY', '/usr/sbin/nginx')
@@ -68,16 +67,20 @@ DEFAULTS = {
 }
 
 
-def free_port(first=10000, last=32000):
-    """A port that no outgoing connection takes by chance."""
-    while True:
-        port = random.randrange(first, last)
-        with socket.socket() as sock, contextlib.suppress(OSError):
-            sock.bind(('127.0.0.1', port))
-            return port
+class Port(socket.socket):
+    """A port of 127.0.0.1 that is ours until close().  It is bound, so that
+    the kernel gives it to nobody else; it does not listen, so that nginx,
+    which sets SO_REUSEADDR too, can bind it, and until then connections to
+    it are refused."""
+
+    def __init__(self, number=0):
+        super().__init__()
+        self.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.bind(('127.0.0.1', number))
+        self.number = self.getsockname()[1]
 
 
-def until(condition, timeout=10, what='condition'):
+def until(condition, what='condition', timeout=PATIENCE):
     """What condition() returns, as soon as that is true."""
     end = time.monotonic() + timeout
     while not (result := condition()):
@@ -132,7 +135,7 @@ def check(directory, text, env):
     done = subprocess.run([BINARY, '-t', '-p', directory, '-c', conf, '-e',
                            'stderr'], env=environment(env), text=True,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                          timeout=60)
+                          timeout=PATIENCE)
     return done.returncode, done.stdout
 
 
@@ -159,8 +162,8 @@ class Nginx:
         """upstream: host:port of the upstream s3control.  conf: the whole
         text instead, or a function of this object that makes it."""
         self.prefix = pathlib.Path(prefix)
-        self.port = port or free_port()
-        self.h2_port = free_port()
+        self._ports = [Port(port or 0), Port()]
+        self.port, self.h2_port = (port.number for port in self._ports)
         self.upstream, self.options, self.conf = upstream, options, conf
         self.clients = []
 
@@ -177,7 +180,7 @@ class Nginx:
         self.master = self._process.pid
         self._sessions = {self.master}
         try:
-            until(self._ready, 60 if wrapper else 10, 'start of nginx')
+            until(self._ready, 'start of nginx')
         except BaseException:
             self.stop()
             raise
@@ -243,7 +246,7 @@ class Nginx:
               what='nginx.pid.oldbin')
         until(self._new_master, what='new master')
         self.signal('WINCH', old)
-        until(lambda: not alive(*workers), 30, 'end of the old workers')
+        until(lambda: not alive(*workers), 'end of the old workers')
         self.signal('QUIT', old)
         until(lambda: not alive(old), what='end of the old master')
 
@@ -252,13 +255,12 @@ class Nginx:
             self.master = self._pid()
             return len(self.workers()) == self._expected_workers()
 
-    def stop(self, timeout=10):
-        """QUIT, or after the timeout TERM and KILL; False if QUIT was not
-        enough."""
+    def stop(self):
+        """QUIT, and if that is not enough TERM and KILL; False then."""
         for client in self.clients:
             client.close()
         clean = True
-        for name, patience in ('QUIT', timeout), ('TERM', 5), ('KILL', 5):
+        for name in 'QUIT', 'TERM', 'KILL':
             ours = self._ours()
             if not ours:
                 break
@@ -268,8 +270,10 @@ class Nginx:
                 with contextlib.suppress(ProcessLookupError):
                     self.signal(name, pid)
             with contextlib.suppress(AssertionError):
-                until(lambda: not self._ours(), patience)
-        self._process.wait(5)
+                until(lambda: not self._ours())
+        self._process.wait(PATIENCE)
+        for port in self._ports:
+            port.close()
         return clean
 
     def _ours(self):
@@ -293,12 +297,12 @@ class Nginx:
     def access(self):
         return self._file('access.log').splitlines()
 
-    def wait_log(self, pattern, timeout=10, count=1):
+    def wait_log(self, pattern, count=1):
         """All matches in the error log, when there are count of them."""
         def found():
             matches = re.findall(pattern, self.log())
             return matches if len(matches) >= count else None
-        return until(found, timeout, f'"{pattern}" in the error log')
+        return until(found, f'"{pattern}" in the error log')
 
     # requests
 

@@ -30,6 +30,8 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
+from wire import PATIENCE
+
 ROLE = 'arn:aws:iam::123456789012:role/gateway'
 STS_NAMESPACE = 'https://sts.amazonaws.com/doc/2011-06-15/'
 
@@ -92,7 +94,7 @@ class Provider:
 
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = 'HTTP/1.1'
-            timeout = 20
+            timeout = PATIENCE
 
             def log_message(self, *args):
                 pass
@@ -150,11 +152,11 @@ class Provider:
             return [call for call in self._calls
                     if kind is None or call.kind == kind]
 
-    def wait_for(self, n, kind='credentials', timeout=15):
+    def wait_for(self, n, kind='credentials'):
         with self._lock:
             assert self._lock.wait_for(
                 lambda: sum(kind in (None, c.kind) for c in self._calls) >= n,
-                timeout), f'no {n} calls for {kind} after {timeout} s'
+                PATIENCE), f'no {n} calls for {kind} after {PATIENCE} s'
         return self.calls(kind)
 
     def release(self):
@@ -196,7 +198,7 @@ class Provider:
             self._calls.append(call)
             self._lock.notify_all()
         if fault.never:
-            stop.wait(30)
+            stop.wait(PATIENCE)
             request.close_connection = True
             return
         stop.wait(fault.delay)

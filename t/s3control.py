@@ -43,7 +43,7 @@ from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from wire import Message, Wire, abort
+from wire import PATIENCE, Message, Wire, abort
 
 KEY = 'AKIDEXAMPLE'
 SECRET = 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY'
@@ -285,7 +285,7 @@ class S3Control:
         for thread, sock in list(self._open.items()):
             with contextlib.suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
-            thread.join(5)
+            thread.join(PATIENCE)
 
     # what it holds
 
@@ -347,7 +347,7 @@ class S3Control:
         with self._changed:
             self._log = []
 
-    def wait_for(self, n, timeout=10):
+    def wait_for(self, n, timeout=PATIENCE):
         """The log, as soon as it has n requests."""
         with self._changed:
             assert self._changed.wait_for(lambda: len(self._log) >= n,

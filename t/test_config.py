@@ -11,7 +11,7 @@ import pytest
 
 import nginx as nginx_process
 from documents import error
-from nginx import MODULE, PARAMS, free_port
+from nginx import MODULE, PARAMS
 from s3control import KEY, PATH, SECRET
 
 HERE = '# here'
@@ -485,7 +485,7 @@ INHERITED = {
 
 
 @pytest.mark.parametrize('name', INHERITED)
-def test_inheritance(s3, nginx, tmp_path, name):
+def test_inheritance(s3, nginx, tmp_path, port, name):
     """http, server, location, nested location: the innermost counts."""
     one, two, see, sees_one, sees_two = INHERITED[name]
     s3.key(OTHER, 'anothersecret')
@@ -499,16 +499,15 @@ def test_inheritance(s3, nginx, tmp_path, name):
     settings = ''.join(f's3jobs_{n} {v};' for n, v in settings.items())
     say_one, say_two = (f's3jobs_{name} {v};' for v in (one, two))
     proxy = f'include {PARAMS}; proxy_pass http://s3control;'
-    port = free_port()
 
     def server(server_name, in_server, in_location, nested=None):
         if nested is not None:
             in_location += (f'location /jobs {{ {nested} {proxy} }}')
-        return (f'server {{ listen 127.0.0.1:{port};'
+        return (f'server {{ listen 127.0.0.1:{port.number};'
                 f'server_name {server_name}; {in_server}'
                 f'location / {{ s3jobs on; {in_location} {proxy} }} }}\n')
 
-    gw = nginx(port=port, path='= /other', sources='s3jobs_credentials_source'
+    gw = nginx(port=port.number, path='= /other', sources='s3jobs_credentials_source'
                f' ops env; s3jobs_credentials_source other file path={other};',
                **{name: None} if name in nginx_process.DEFAULTS else {},
                http=settings + say_one + server('a', '', '')

@@ -14,7 +14,7 @@ from botocore.utils import InstanceMetadataFetcher
 
 from credentials import (LOG_FORMAT, changes, expires, good, load, locations,
                          service, source)
-from nginx import free_port, until
+from nginx import Port, until
 from providers import ROLE, Agent, Fault, Imds, Silent, Sts
 from s3control import Reply
 from wire import Client
@@ -110,18 +110,17 @@ def test_botocore_gets_the_same(s3, nginx, tmp_path, kind, monkeypatch):
 
 
 @pytest.mark.parametrize('kind', KINDS)
-def test_cold_start(s3, nginx, tmp_path, kind):
+def test_cold_start(s3, nginx, tmp_path, port, kind):
     """200 requests come before the first credentials."""
     server, sources = service(kind, s3, tmp_path)
     with server:
         # instance metadata may take three times a second, twice of it
         server.fault = Fault(delay=0.4 if kind == 'imds' else 1)
-        port = free_port()
         gw = nginx(sources=sources, workers=2, log_format=LOG_FORMAT,
                    main='worker_rlimit_nofile 4096;',
                    # without it one worker may accept them all
-                   server=f'listen 127.0.0.1:{port} reuseport;')
-        clients = [Client(port) for _ in range(200)]
+                   server=f'listen 127.0.0.1:{port.number} reuseport;')
+        clients = [Client(port.number) for _ in range(200)]
         for client in clients:
             client.send('GET /jobs HTTP/1.1\r\nHost: h\r\n\r\n')
         answers = [client.response() for client in clients]
@@ -260,14 +259,14 @@ def test_imds_is_stable(s3, nginx):
         first = imds.issued[0]
         s3.keys[first.key_id].expires = None
         gw.wait_log(r'answered 500, next try in [3-9]\d{5} ms, those in use'
-                    ' have expired', timeout=12)
+                    ' have expired')
         assert gw.get().status == 200
         calls = len(imds.calls())
         imds.fault, imds.lifetime = None, 3600
         s3.keys[first.key_id].expires = 1
         assert gw.get().status == 502
-        until(lambda: len(imds.issued) == 2, 5, 'second set')
-        until(lambda: gw.get().status == 200, 3, 'new credentials')
+        until(lambda: len(imds.issued) == 2, 'second set')
+        until(lambda: gw.get().status == 200, 'new credentials')
         assert len(imds.calls()) == calls + 1
         # the new ones are refused too: no second one so soon
         s3.keys[imds.issued[1].key_id].expires = 1
@@ -304,7 +303,7 @@ def test_imds_token(s3, nginx):
                               ('credentials', 'GET')}
         # refused in spite of that: a failure, not a loop
         imds.fault = Fault(status=401, kind='role')
-        gw.wait_log('security-credentials/ answered 401', timeout=12)
+        gw.wait_log('security-credentials/ answered 401')
         assert len(imds.calls('token')) == 3
 
 
@@ -349,8 +348,8 @@ def test_refused_by_s3(s3, nginx):
                   Reply(error='ExpiredToken'))
         assert gw.get().status == 502
         assert gw.get().status == 502
-        agent.wait_for(2, timeout=3)
-        until(lambda: len(changes(gw, 'ops')) == 2, 3, 'new credentials')
+        agent.wait_for(2)
+        until(lambda: len(changes(gw, 'ops')) == 2, 'new credentials')
         assert gw.get().status == 200
         assert s3.requests[-1].key_id == agent.issued[1].key_id
         # the same ones again are no change, and are not asked for at once
@@ -380,7 +379,7 @@ def test_token_files(s3, nginx, tmp_path):
         gw.wait_log(r'"ops" .*holds no token of printable')
         gw.wait_log(r'"web" .*holds no token of printable')
         token.unlink()
-        gw.wait_log('cannot be read: No such file', timeout=12)
+        gw.wait_log('cannot be read: No such file')
         token.write_text('third')
         calls = len(agent.calls())
         agent.wait_for(calls + 1)
@@ -556,7 +555,7 @@ def test_changed_definition(s3, nginx):
         gw.reload(sources=source('ops', 'container', uri=two.uri))
         assert gw.get().status == 503
         two.fault = None
-        until(lambda: gw.get().status == 200, 8, 'credentials')
+        until(lambda: gw.get().status == 200, 'credentials')
         assert s3.requests[-1].key_id == two.issued[-1].key_id
         # and back: what is still good is there at once
         gw.reload(sources=source('ops', 'container', uri=one.uri))
@@ -581,10 +580,10 @@ def test_changed_base(s3, nginx):
         assert two.issued[0].key_id in sts.calls()[1].headers['authorization']
 
 
-def test_nobody_waits_in_vain(s3, nginx):
+def test_nobody_waits_in_vain(s3, nginx, port):
     """No attempt is due within the time that a request would wait."""
     gw = nginx(sources=source('ops', 'container',
-                              uri=f'http://127.0.0.1:{free_port()}/'),
+                              uri=f'http://127.0.0.1:{port.number}/'),
                location='s3jobs_credentials_timeout 300ms;', level='debug')
     gw.wait_log("Couldn't connect to server")
 
@@ -593,12 +592,12 @@ def test_nobody_waits_in_vain(s3, nginx):
         assert gw.get().status == 503
         return gw.log().count('end of wait for credentials') == before
 
-    until(at_once, 20, 'answer without waiting')
+    until(at_once, 'answer without waiting')
 
 
-def test_port_that_nobody_has(s3, nginx):
+def test_port_that_nobody_has(s3, nginx, port):
     gw = nginx(sources=source('ops', 'container',
-                              uri=f'http://127.0.0.1:{free_port()}/'),
+                              uri=f'http://127.0.0.1:{port.number}/'),
                location='s3jobs_credentials_timeout 100ms;')
     assert gw.get().status == 503
     gw.wait_log("Couldn't connect to server", count=2)

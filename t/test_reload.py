@@ -153,5 +153,5 @@ def test_no_worker_is_kept(s3, nginx, file):
     gw = nginx(sources=file.source)
     old = gw.workers()
     gw.reload()
-    until(lambda: not alive(*old), 5, 'end of the old worker')
-    assert gw.stop(timeout=5)
+    until(lambda: not alive(*old), 'end of the old worker')
+    assert gw.stop()

@@ -6,6 +6,10 @@ import json
 import socket
 import struct
 
+# seconds until what hangs is given up; no test is about it, and a machine
+# that is busy does not come near it
+PATIENCE = 120
+
 
 class Wire:
     """A socket with a buffer.  EOFError if the peer ends too early; what
@@ -119,7 +123,7 @@ class Client:
     """One connection.  send() and response(), or request() for both;
     head() and body() take an answer in two steps."""
 
-    def __init__(self, port, timeout=20, tls=None, name=None):
+    def __init__(self, port, timeout=PATIENCE, tls=None, name=None):
         sock = socket.create_connection(('127.0.0.1', port), timeout)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.sock = tls.wrap_socket(sock, server_hostname=name) if tls \
@@ -205,7 +209,7 @@ class Client:
         return False
 
 
-def h2(port, path, headers=(), method='GET', timeout=20):
+def h2(port, path, headers=(), method='GET', timeout=PATIENCE):
     """One request over HTTP/2 with prior knowledge (python3-h2)."""
     from h2.connection import H2Connection
     from h2 import events
