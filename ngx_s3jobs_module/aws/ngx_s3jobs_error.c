@@ -17,30 +17,20 @@ typedef struct {
 } ngx_s3jobs_error_phrase_t;
 
 
-typedef struct {
-    size_t         size;
-    u_char         buf[256];
-} ngx_s3jobs_error_count_t;
+/* more than the longest of both documents without its texts */
+#define NGX_S3JOBS_ERROR_FRAME  256
 
-
-typedef void (*ngx_s3jobs_error_render_pt)(ngx_s3jobs_out_t *out,
-    ngx_s3jobs_error_t *e);
+/* a byte of text becomes "\u001f" in JSON or "&#13;" in XML, at most */
+#define NGX_S3JOBS_ERROR_ESCAPED  6
 
 
 static ngx_s3jobs_error_phrase_t *ngx_s3jobs_error_phrase(ngx_uint_t status);
-static void ngx_s3jobs_error_render_json(ngx_s3jobs_out_t *out,
+static void ngx_s3jobs_error_out(ngx_s3jobs_out_t *out, u_char *p,
     ngx_s3jobs_error_t *e);
-static void ngx_s3jobs_error_render_xml(ngx_s3jobs_out_t *out,
-    ngx_s3jobs_error_t *e);
-static size_t ngx_s3jobs_error_length(ngx_s3jobs_error_render_pt render,
-    ngx_s3jobs_error_t *e);
-static ngx_int_t ngx_s3jobs_error_count(ngx_s3jobs_out_t *out);
-static u_char *ngx_s3jobs_error_render(ngx_s3jobs_error_render_pt render,
-    u_char *p, ngx_s3jobs_error_t *e);
 static void ngx_s3jobs_error_xml_text(ngx_s3jobs_out_t *out, ngx_str_t *s);
 
 
-/* the buffer is as long as the document: writing cannot fail */
+/* the buffer is as long as the document may be: writing cannot fail */
 
 #define ngx_s3jobs_error_put(out, s)                                         \
     ngx_s3jobs_out_write(out, s, sizeof(s) - 1)
@@ -132,38 +122,22 @@ ngx_s3jobs_error_phrase(ngx_uint_t status)
 
 
 size_t
-ngx_s3jobs_error_json_length(ngx_s3jobs_error_t *e)
+ngx_s3jobs_error_size(ngx_s3jobs_error_t *e)
 {
-    return ngx_s3jobs_error_length(ngx_s3jobs_error_render_json, e);
+    return NGX_S3JOBS_ERROR_FRAME
+           + NGX_S3JOBS_ERROR_ESCAPED * (e->code.len + e->message.len
+                                         + e->request_id.len);
 }
 
 
 u_char *
 ngx_s3jobs_error_json(u_char *p, ngx_s3jobs_error_t *e)
 {
-    return ngx_s3jobs_error_render(ngx_s3jobs_error_render_json, p, e);
-}
+    u_char             status[3];
+    ngx_str_t         *title;
+    ngx_s3jobs_out_t   out;
 
-
-size_t
-ngx_s3jobs_error_xml_length(ngx_s3jobs_error_t *e)
-{
-    return ngx_s3jobs_error_length(ngx_s3jobs_error_render_xml, e);
-}
-
-
-u_char *
-ngx_s3jobs_error_xml(u_char *p, ngx_s3jobs_error_t *e)
-{
-    return ngx_s3jobs_error_render(ngx_s3jobs_error_render_xml, p, e);
-}
-
-
-static void
-ngx_s3jobs_error_render_json(ngx_s3jobs_out_t *out, ngx_s3jobs_error_t *e)
-{
-    ngx_str_t  *title;
-    u_char      status[3];
+    ngx_s3jobs_error_out(&out, p, e);
 
     title = ngx_s3jobs_error_title(e->status);
 
@@ -171,90 +145,59 @@ ngx_s3jobs_error_render_json(ngx_s3jobs_out_t *out, ngx_s3jobs_error_t *e)
     status[1] = (u_char) ('0' + e->status / 10 % 10);
     status[2] = (u_char) ('0' + e->status % 10);
 
-    ngx_s3jobs_error_put(out, "{\"type\":\"about:blank\",\"title\":\"");
-    ngx_s3jobs_json_escape(out, title->data, title->len);
-    ngx_s3jobs_error_put(out, "\",\"status\":");
-    ngx_s3jobs_out_write(out, status, 3);
-    ngx_s3jobs_error_put(out, ",\"detail\":\"");
-    ngx_s3jobs_json_escape(out, e->message.data, e->message.len);
-    ngx_s3jobs_error_put(out, "\",\"code\":\"");
-    ngx_s3jobs_json_escape(out, e->code.data, e->code.len);
+    ngx_s3jobs_error_put(&out, "{\"type\":\"about:blank\",\"title\":\"");
+    ngx_s3jobs_json_escape(&out, title->data, title->len);
+    ngx_s3jobs_error_put(&out, "\",\"status\":");
+    ngx_s3jobs_out_write(&out, status, 3);
+    ngx_s3jobs_error_put(&out, ",\"detail\":\"");
+    ngx_s3jobs_json_escape(&out, e->message.data, e->message.len);
+    ngx_s3jobs_error_put(&out, "\",\"code\":\"");
+    ngx_s3jobs_json_escape(&out, e->code.data, e->code.len);
 
     if (e->request_id.len) {
-        ngx_s3jobs_error_put(out, "\",\"requestId\":\"");
-        ngx_s3jobs_json_escape(out, e->request_id.data, e->request_id.len);
+        ngx_s3jobs_error_put(&out, "\",\"requestId\":\"");
+        ngx_s3jobs_json_escape(&out, e->request_id.data, e->request_id.len);
     }
 
-    ngx_s3jobs_error_put(out, "\"}");
+    ngx_s3jobs_error_put(&out, "\"}");
+
+    return out.pos;
+}
+
+
+u_char *
+ngx_s3jobs_error_xml(u_char *p, ngx_s3jobs_error_t *e)
+{
+    ngx_s3jobs_out_t  out;
+
+    ngx_s3jobs_error_out(&out, p, e);
+
+    ngx_s3jobs_error_put(&out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
+                               "<ErrorResponse><Error><Code>");
+    ngx_s3jobs_error_xml_text(&out, &e->code);
+    ngx_s3jobs_error_put(&out, "</Code><Message>");
+    ngx_s3jobs_error_xml_text(&out, &e->message);
+    ngx_s3jobs_error_put(&out, "</Message></Error>");
+
+    if (e->request_id.len) {
+        ngx_s3jobs_error_put(&out, "<RequestId>");
+        ngx_s3jobs_error_xml_text(&out, &e->request_id);
+        ngx_s3jobs_error_put(&out, "</RequestId>");
+    }
+
+    ngx_s3jobs_error_put(&out, "</ErrorResponse>");
+
+    return out.pos;
 }
 
 
 static void
-ngx_s3jobs_error_render_xml(ngx_s3jobs_out_t *out, ngx_s3jobs_error_t *e)
+ngx_s3jobs_error_out(ngx_s3jobs_out_t *out, u_char *p, ngx_s3jobs_error_t *e)
 {
-    ngx_s3jobs_error_put(out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
-                              "<ErrorResponse><Error><Code>");
-    ngx_s3jobs_error_xml_text(out, &e->code);
-    ngx_s3jobs_error_put(out, "</Code><Message>");
-    ngx_s3jobs_error_xml_text(out, &e->message);
-    ngx_s3jobs_error_put(out, "</Message></Error>");
-
-    if (e->request_id.len) {
-        ngx_s3jobs_error_put(out, "<RequestId>");
-        ngx_s3jobs_error_xml_text(out, &e->request_id);
-        ngx_s3jobs_error_put(out, "</RequestId>");
-    }
-
-    ngx_s3jobs_error_put(out, "</ErrorResponse>");
-}
-
-
-static size_t
-ngx_s3jobs_error_length(ngx_s3jobs_error_render_pt render,
-    ngx_s3jobs_error_t *e)
-{
-    ngx_s3jobs_out_t          out;
-    ngx_s3jobs_error_count_t  c;
-
-    c.size = 0;
-
-    out.pos = c.buf;
-    out.end = c.buf + sizeof(c.buf);
-    out.more = ngx_s3jobs_error_count;
-    out.data = &c;
-
-    render(&out, e);
-
-    return c.size + (out.pos - c.buf);
-}
-
-
-static ngx_int_t
-ngx_s3jobs_error_count(ngx_s3jobs_out_t *out)
-{
-    ngx_s3jobs_error_count_t *c = out->data;
-
-    c->size += sizeof(c->buf);
-    out->pos = c->buf;
-
-    return NGX_OK;
-}
-
-
-static u_char *
-ngx_s3jobs_error_render(ngx_s3jobs_error_render_pt render, u_char *p,
-    ngx_s3jobs_error_t *e)
-{
-    ngx_s3jobs_out_t  out;
-
-    out.pos = p;
-    out.end = p + ngx_s3jobs_error_length(render, e);
-    out.more = NULL;
-    out.data = NULL;
-
-    render(&out, e);
-
-    return out.pos;
+    out->pos = p;
+    out->end = p + ngx_s3jobs_error_size(e);
+    out->more = NULL;
+    out->data = NULL;
 }
 
 

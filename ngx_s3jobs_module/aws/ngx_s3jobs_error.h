@@ -91,13 +91,12 @@ ngx_str_t *ngx_s3jobs_error_title(ngx_uint_t status);
 
 /*
  * The document for the client, as application/problem+json (RFC 9457) or as
- * S3 Control's XML: its length in bytes, and the text itself written to p;
- * returns its end.  Text that is not UTF-8, or not allowed in XML, is
- * replaced by U+FFFD.
+ * S3 Control's XML, written to p, where there must be room for
+ * ngx_s3jobs_error_size() bytes; returns its end.  Text that is not UTF-8, or
+ * not allowed in XML, is replaced by U+FFFD.
  */
-size_t ngx_s3jobs_error_json_length(ngx_s3jobs_error_t *e);
+size_t ngx_s3jobs_error_size(ngx_s3jobs_error_t *e);
 u_char *ngx_s3jobs_error_json(u_char *p, ngx_s3jobs_error_t *e);
-size_t ngx_s3jobs_error_xml_length(ngx_s3jobs_error_t *e);
 u_char *ngx_s3jobs_error_xml(u_char *p, ngx_s3jobs_error_t *e);
 
 

@@ -9,7 +9,10 @@
 #include <ngx_http.h>
 
 #include "ngx_http_s3jobs_module.h"
-#include "ngx_http_s3jobs_filter.h"
+#include "ngx_http_s3jobs_answer.h"
+#include "ngx_http_s3jobs_error.h"
+#include "ngx_http_s3jobs_headers.h"
+#include "ngx_http_s3jobs_listing.h"
 
 
 static ngx_int_t ngx_http_s3jobs_header_filter(ngx_http_request_t *r);
@@ -18,9 +21,11 @@ static ngx_uint_t ngx_http_s3jobs_answered(ngx_http_request_t *r);
 static ngx_uint_t ngx_http_s3jobs_check_upstream(ngx_http_request_t *r);
 static ngx_int_t ngx_http_s3jobs_upstream_header(ngx_http_request_t *r,
     ngx_http_s3jobs_ctx_t *ctx);
-static ngx_http_s3jobs_filter_t *ngx_http_s3jobs_start(ngx_http_request_t *r,
-    ngx_http_s3jobs_ctx_t *ctx, ngx_http_s3jobs_state_e state);
+static ngx_http_s3jobs_filter_t *ngx_http_s3jobs_start_error(
+    ngx_http_request_t *r, ngx_http_s3jobs_ctx_t *ctx);
 
+static void ngx_http_s3jobs_watch_upstream(ngx_http_request_t *r,
+    ngx_http_s3jobs_filter_t *f);
 static void ngx_http_s3jobs_upstream_finalized(ngx_http_request_t *r,
     ngx_int_t rc);
 
@@ -28,14 +33,6 @@ static ngx_int_t ngx_http_s3jobs_body_filter(ngx_http_request_t *r,
     ngx_chain_t *in);
 static ngx_int_t ngx_http_s3jobs_error_filter(ngx_http_request_t *r,
     ngx_http_s3jobs_ctx_t *ctx, ngx_chain_t *in);
-static ngx_int_t ngx_http_s3jobs_error_header(ngx_http_request_t *r,
-    ngx_http_s3jobs_ctx_t *ctx);
-static ngx_int_t ngx_http_s3jobs_send_document(ngx_http_request_t *r,
-    ngx_http_s3jobs_filter_t *f);
-
-
-ngx_http_output_header_filter_pt  ngx_http_s3jobs_next_header_filter;
-ngx_http_output_body_filter_pt    ngx_http_s3jobs_next_body_filter;
 
 
 static ngx_int_t
@@ -212,8 +209,14 @@ ngx_http_s3jobs_upstream_header(ngx_http_request_t *r,
     ngx_http_s3jobs_upstream_ids(r, ctx);
 
     if (r->upstream->headers_in.status_n >= NGX_HTTP_SPECIAL_RESPONSE) {
-        f = ngx_http_s3jobs_start(r, ctx, NGX_HTTP_S3JOBS_ERROR);
-        return f ? NGX_OK : NGX_ERROR;
+        f = ngx_http_s3jobs_start_error(r, ctx);
+        if (f == NULL) {
+            return NGX_ERROR;
+        }
+
+        ngx_http_s3jobs_watch_upstream(r, f);
+
+        return NGX_OK;
     }
 
     if (!ngx_http_s3jobs_json(r)) {
@@ -225,10 +228,12 @@ ngx_http_s3jobs_upstream_header(ngx_http_request_t *r,
         return ngx_http_s3jobs_next_header_filter(r);
     }
 
-    f = ngx_http_s3jobs_start(r, ctx, NGX_HTTP_S3JOBS_LISTING);
+    f = ngx_http_s3jobs_listing_start(r, ctx);
     if (f == NULL) {
         return NGX_ERROR;
     }
+
+    ngx_http_s3jobs_watch_upstream(r, f);
 
     if (r->headers_out.content_encoding
         && r->headers_out.content_encoding->value.len)
@@ -241,52 +246,27 @@ ngx_http_s3jobs_upstream_header(ngx_http_request_t *r,
 
 
 static ngx_http_s3jobs_filter_t *
-ngx_http_s3jobs_start(ngx_http_request_t *r, ngx_http_s3jobs_ctx_t *ctx,
-    ngx_http_s3jobs_state_e state)
+ngx_http_s3jobs_start_error(ngx_http_request_t *r, ngx_http_s3jobs_ctx_t *ctx)
 {
-    ngx_pool_cleanup_t        *cln;
     ngx_http_s3jobs_filter_t  *f;
 
-    cln = ngx_pool_cleanup_add(r->pool, sizeof(ngx_http_s3jobs_filter_t));
-    if (cln == NULL) {
+    f = ngx_http_s3jobs_start(r, ctx, NGX_HTTP_S3JOBS_ERROR);
+    if (f == NULL) {
         return NULL;
     }
 
-    f = cln->data;
-    ngx_memzero(f, sizeof(ngx_http_s3jobs_filter_t));
+    f->reader = ngx_s3jobs_error_reader_create();
 
-    f->state = state;
-    f->request = r;
-    f->last_out = &f->out;
-    f->writer.more = ngx_http_s3jobs_listing_more;
-    f->writer.data = f;
+    return f->reader ? f : NULL;
+}
 
-    cln->handler = ngx_http_s3jobs_filter_cleanup;
 
-    if (state == NGX_HTTP_S3JOBS_LISTING) {
-        f->listing = ngx_s3jobs_listing_create(&f->writer);
-        if (f->listing == NULL) {
-            return NULL;
-        }
-
-    } else if (state == NGX_HTTP_S3JOBS_ERROR) {
-        f->reader = ngx_s3jobs_error_reader_create();
-        if (f->reader == NULL) {
-            return NULL;
-        }
-    }
-
-    if (state != NGX_HTTP_S3JOBS_REPLACE) {
-        f->finalize = r->upstream->finalize_request;
-        r->upstream->finalize_request = ngx_http_s3jobs_upstream_finalized;
-    }
-
-    ctx->filter = f;
-
-    r->filter_need_in_memory = 1;
-    r->allow_ranges = 0;
-
-    return f;
+static void
+ngx_http_s3jobs_watch_upstream(ngx_http_request_t *r,
+    ngx_http_s3jobs_filter_t *f)
+{
+    f->finalize = r->upstream->finalize_request;
+    r->upstream->finalize_request = ngx_http_s3jobs_upstream_finalized;
 }
 
 
@@ -335,19 +315,6 @@ ngx_http_s3jobs_upstream_finalized(ngx_http_request_t *r, ngx_int_t rc)
     r->keepalive = 0;
 
     (void) ngx_http_s3jobs_send_error(r, ctx);
-}
-
-
-void
-ngx_http_s3jobs_filter_cleanup(void *data)
-{
-    ngx_http_s3jobs_filter_t *f = data;
-
-    ngx_s3jobs_listing_destroy(f->listing);
-    f->listing = NULL;
-
-    ngx_s3jobs_error_reader_destroy(f->reader);
-    f->reader = NULL;
 }
 
 
@@ -433,139 +400,6 @@ ngx_http_s3jobs_error_filter(ngx_http_request_t *r,
     ngx_http_s3jobs_s3_error(r, ctx, f->reader);
 
     return ngx_http_s3jobs_send_error(r, ctx);
-}
-
-
-/* the whole answer, at the end of one that was held back */
-
-ngx_int_t
-ngx_http_s3jobs_send_error(ngx_http_request_t *r, ngx_http_s3jobs_ctx_t *ctx)
-{
-    ngx_int_t  rc;
-
-    rc = ngx_http_s3jobs_error_header(r, ctx);
-
-    if (rc == NGX_ERROR || rc > NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    return ngx_http_s3jobs_send_document(r, ctx->filter);
-}
-
-
-/* sends the header for ctx->error, and leaves the document to the body */
-
-static ngx_int_t
-ngx_http_s3jobs_error_header(ngx_http_request_t *r,
-    ngx_http_s3jobs_ctx_t *ctx)
-{
-    ngx_http_s3jobs_filter_t  *f;
-
-    f = ctx->filter;
-
-    if (f == NULL) {
-        f = ngx_http_s3jobs_start(r, ctx, NGX_HTTP_S3JOBS_REPLACE);
-        if (f == NULL) {
-            return NGX_ERROR;
-        }
-    }
-
-    f->state = NGX_HTTP_S3JOBS_REPLACE;
-
-    f->document = ngx_http_s3jobs_error_document(r, ctx);
-    if (f->document == NULL) {
-        return NGX_ERROR;
-    }
-
-    return ngx_http_s3jobs_next_header_filter(r);
-}
-
-
-static ngx_int_t
-ngx_http_s3jobs_send_document(ngx_http_request_t *r,
-    ngx_http_s3jobs_filter_t *f)
-{
-    ngx_int_t    rc;
-    ngx_chain_t  out;
-
-    f->state = NGX_HTTP_S3JOBS_DONE;
-
-    if (r->header_only) {
-        return NGX_OK;
-    }
-
-    f->document->last_buf = (r == r->main);
-    f->document->last_in_chain = 1;
-
-    out.buf = f->document;
-    out.next = NULL;
-
-    f->sending = 1;
-
-    rc = ngx_http_s3jobs_next_body_filter(r, &out);
-
-    f->sending = 0;
-
-    return rc;
-}
-
-
-/*
- * nginx ends the answer of an upstream that failed with a flush, after it
- * has finalized the upstream.
- */
-
-ngx_uint_t
-ngx_http_s3jobs_upstream_aborted(ngx_http_request_t *r, ngx_buf_t *b)
-{
-    return b->flush && !b->last_buf && !b->last_in_chain
-           && r->upstream->cleanup == NULL;
-}
-
-
-/* a broken document must not be served again */
-
-void
-ngx_http_s3jobs_uncache(ngx_http_request_t *r)
-{
-#if (NGX_HTTP_CACHE)
-
-    ngx_http_cache_t       *c;
-    ngx_http_file_cache_t  *cache;
-
-    c = r->cache;
-
-    if (c == NULL) {
-        return;
-    }
-
-    if (!r->cached) {
-        r->upstream->cacheable = 0;
-
-        if (!c->updated) {
-            return;
-        }
-
-    } else if (c->node) {
-        cache = c->file_cache;
-
-        ngx_shmtx_lock(&cache->shpool->mutex);
-
-        cache->sh->size -= c->node->fs_size;
-        c->node->fs_size = 0;
-        c->node->exists = 0;
-
-        ngx_shmtx_unlock(&cache->shpool->mutex);
-    }
-
-    if (ngx_delete_file(c->file.name.data) == NGX_FILE_ERROR
-        && ngx_errno != NGX_ENOENT)
-    {
-        ngx_log_error(NGX_LOG_CRIT, r->connection->log, ngx_errno,
-                      ngx_delete_file_n " \"%V\" failed", &c->file.name);
-    }
-
-#endif
 }
 
 

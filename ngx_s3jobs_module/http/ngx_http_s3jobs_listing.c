@@ -9,7 +9,9 @@
 #include <ngx_http.h>
 
 #include "ngx_http_s3jobs_module.h"
-#include "ngx_http_s3jobs_filter.h"
+#include "ngx_http_s3jobs_error.h"
+#include "ngx_http_s3jobs_headers.h"
+#include "ngx_http_s3jobs_listing.h"
 
 
 /* what is given to the parser at once, and the pieces of output */
@@ -28,7 +30,29 @@ static ngx_int_t ngx_http_s3jobs_convert(ngx_http_request_t *r,
 static ngx_int_t ngx_http_s3jobs_listing_header(ngx_http_request_t *r,
     ngx_http_s3jobs_filter_t *f);
 static size_t ngx_http_s3jobs_written(ngx_http_s3jobs_filter_t *f);
+static ngx_int_t ngx_http_s3jobs_more(ngx_s3jobs_out_t *out);
 static ngx_int_t ngx_http_s3jobs_close_piece(ngx_http_s3jobs_filter_t *f);
+
+
+ngx_http_s3jobs_filter_t *
+ngx_http_s3jobs_listing_start(ngx_http_request_t *r,
+    ngx_http_s3jobs_ctx_t *ctx)
+{
+    ngx_http_s3jobs_filter_t  *f;
+
+    f = ngx_http_s3jobs_start(r, ctx, NGX_HTTP_S3JOBS_LISTING);
+    if (f == NULL) {
+        return NULL;
+    }
+
+    f->last_out = &f->out;
+    f->writer.more = ngx_http_s3jobs_more;
+    f->writer.data = f;
+
+    f->listing = ngx_s3jobs_listing_create(&f->writer);
+
+    return f->listing ? f : NULL;
+}
 
 
 ngx_int_t
@@ -328,8 +352,8 @@ ngx_http_s3jobs_written(ngx_http_s3jobs_filter_t *f)
 
 /* the writer's next piece of memory */
 
-ngx_int_t
-ngx_http_s3jobs_listing_more(ngx_s3jobs_out_t *out)
+static ngx_int_t
+ngx_http_s3jobs_more(ngx_s3jobs_out_t *out)
 {
     size_t                       size;
     ngx_buf_t                   *b;

@@ -60,7 +60,7 @@ typedef struct {
 typedef struct ngx_http_s3jobs_wait_s  ngx_http_s3jobs_wait_t;
 
 
-/* the state of the body filter, see ngx_http_s3jobs_filter.c */
+/* the state of the body filter, see ngx_http_s3jobs_answer.h */
 typedef struct ngx_http_s3jobs_filter_s  ngx_http_s3jobs_filter_t;
 
 
@@ -118,9 +118,6 @@ void ngx_http_s3jobs_request(ngx_http_s3jobs_ctx_t *ctx,
  * which is made in the middle of the phases; NULL if there is none.
  */
 ngx_http_s3jobs_ctx_t *ngx_http_s3jobs_get_ctx(ngx_http_request_t *r);
-
-/* whether the client gets JSON */
-ngx_uint_t ngx_http_s3jobs_json(ngx_http_request_t *r);
 
 
 extern ngx_module_t  ngx_http_s3jobs_module;

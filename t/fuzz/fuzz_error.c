@@ -41,12 +41,12 @@ render(ngx_s3jobs_error_t *e)
     xmlDocPtr      doc;
     json_error_t   error;
 
-    len = ngx_s3jobs_error_json_length(e);
-
-    p = malloc(len);
-    if (p == NULL || ngx_s3jobs_error_json(p, e) != p + len) {
+    p = malloc(ngx_s3jobs_error_size(e));
+    if (p == NULL) {
         abort();
     }
+
+    len = ngx_s3jobs_error_json(p, e) - p;
 
     json = json_loadb((char *) p, len,
                       JSON_REJECT_DUPLICATES|JSON_ALLOW_NUL, &error);
@@ -59,14 +59,7 @@ render(ngx_s3jobs_error_t *e)
     is_string(json, "title");
 
     json_decref(json);
-    free(p);
-
-    len = ngx_s3jobs_error_xml_length(e);
-
-    p = malloc(len);
-    if (p == NULL || ngx_s3jobs_error_xml(p, e) != p + len) {
-        abort();
-    }
+    len = ngx_s3jobs_error_xml(p, e) - p;
 
     doc = xmlReadMemory((char *) p, (int) len, NULL, NULL, XML_PARSE_NONET);
     if (doc == NULL) {

@@ -284,8 +284,7 @@ driver_error(const u_char *doc, size_t len, ngx_uint_t status)
     ngx_s3jobs_error_reader_feed(er, doc, len);
     ngx_s3jobs_error_classify(er, status, &e, &said);
 
-    buf = malloc(ngx_s3jobs_error_json_length(&e)
-                 + ngx_s3jobs_error_xml_length(&e) + 1);
+    buf = malloc(2 * ngx_s3jobs_error_size(&e) + 1);
 
     p = ngx_s3jobs_error_json(buf, &e);
     *p++ = '\0';

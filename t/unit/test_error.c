@@ -433,24 +433,25 @@ static void
 rendered_is(ngx_s3jobs_error_t *e, const char *json, const char *xml)
 {
     u_char  *p;
-    size_t   len;
+    size_t   len, size;
 
-    len = ngx_s3jobs_error_json_length(e);
-    p = malloc(len);
+    size = ngx_s3jobs_error_size(e);
+    p = malloc(size);
 
-    assert_ptr_equal(ngx_s3jobs_error_json(p, e), p + len);
+    len = ngx_s3jobs_error_json(p, e) - p;
+
+    /* a document that filled the buffer might be cut */
+
+    assert_true(len < size);
 
     if (json) {
         assert_int_equal(len, strlen(json));
         assert_memory_equal(p, json, len);
     }
 
-    free(p);
+    len = ngx_s3jobs_error_xml(p, e) - p;
 
-    len = ngx_s3jobs_error_xml_length(e);
-    p = malloc(len);
-
-    assert_ptr_equal(ngx_s3jobs_error_xml(p, e), p + len);
+    assert_true(len < size);
 
     if (xml) {
         assert_int_equal(len, strlen(xml));

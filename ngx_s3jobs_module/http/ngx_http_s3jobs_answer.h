@@ -4,11 +4,17 @@
  */
 
 
-#ifndef _NGX_HTTP_S3JOBS_FILTER_H_INCLUDED_
-#define _NGX_HTTP_S3JOBS_FILTER_H_INCLUDED_
+#ifndef _NGX_HTTP_S3JOBS_ANSWER_H_INCLUDED_
+#define _NGX_HTTP_S3JOBS_ANSWER_H_INCLUDED_
 
 
 #include "ngx_http_s3jobs_module.h"
+
+
+/*
+ * An answer that is not passed on as S3 sent it: its state, and an error in
+ * its place.
+ */
 
 
 typedef enum {
@@ -52,20 +58,22 @@ struct ngx_http_s3jobs_filter_s {
 };
 
 
-/* ngx_http_s3jobs_listing.c: S3's listing to JSON */
+/* the state, which is ctx->filter from now on; NULL if there is no memory */
+ngx_http_s3jobs_filter_t *ngx_http_s3jobs_start(ngx_http_request_t *r,
+    ngx_http_s3jobs_ctx_t *ctx, ngx_http_s3jobs_state_e state);
 
-ngx_int_t ngx_http_s3jobs_listing_filter(ngx_http_request_t *r,
-    ngx_http_s3jobs_ctx_t *ctx, ngx_chain_t *in);
-ngx_int_t ngx_http_s3jobs_listing_more(ngx_s3jobs_out_t *out);
-void ngx_http_s3jobs_listing_broken(ngx_http_request_t *r,
-    ngx_http_s3jobs_filter_t *f, const char *reason);
-
-
-/* ngx_http_s3jobs_filter.c */
+/* frees the parsers before the pool does; data is the state */
+void ngx_http_s3jobs_filter_cleanup(void *data);
 
 /* the whole answer for ctx->error, in place of one that was held back */
 ngx_int_t ngx_http_s3jobs_send_error(ngx_http_request_t *r,
     ngx_http_s3jobs_ctx_t *ctx);
+
+/* its two halves: the header, for a header filter, and the document */
+ngx_int_t ngx_http_s3jobs_error_header(ngx_http_request_t *r,
+    ngx_http_s3jobs_ctx_t *ctx);
+ngx_int_t ngx_http_s3jobs_send_document(ngx_http_request_t *r,
+    ngx_http_s3jobs_filter_t *f);
 
 /* whether the buffer marks the end of an answer that was cut */
 ngx_uint_t ngx_http_s3jobs_upstream_aborted(ngx_http_request_t *r,
@@ -74,48 +82,9 @@ ngx_uint_t ngx_http_s3jobs_upstream_aborted(ngx_http_request_t *r,
 /* a broken document must not be served again */
 void ngx_http_s3jobs_uncache(ngx_http_request_t *r);
 
-/* frees the parsers; data is the filter's state */
-void ngx_http_s3jobs_filter_cleanup(void *data);
 
 extern ngx_http_output_header_filter_pt  ngx_http_s3jobs_next_header_filter;
 extern ngx_http_output_body_filter_pt    ngx_http_s3jobs_next_body_filter;
 
 
-/*
- * ngx_http_s3jobs_error.c: what the client is told.  The first three decide
- * what ctx->error is, and log what the client is not told.
- */
-
-/* an error of this module or of nginx itself */
-void ngx_http_s3jobs_own_error(ngx_http_request_t *r,
-    ngx_http_s3jobs_ctx_t *ctx, ngx_uint_t status);
-
-/* an answer of S3 of 300 or more */
-void ngx_http_s3jobs_s3_error(ngx_http_request_t *r,
-    ngx_http_s3jobs_ctx_t *ctx, ngx_s3jobs_error_reader_t *er);
-
-/* a success of S3 that is not one */
-void ngx_http_s3jobs_bad_upstream_response(ngx_http_request_t *r,
-    ngx_http_s3jobs_ctx_t *ctx);
-
-/* the document for ctx->error, with headers_out to match */
-ngx_buf_t *ngx_http_s3jobs_error_document(ngx_http_request_t *r,
-    ngx_http_s3jobs_ctx_t *ctx);
-
-/* takes AWS's request id from the answer */
-void ngx_http_s3jobs_upstream_ids(ngx_http_request_t *r,
-    ngx_http_s3jobs_ctx_t *ctx);
-
-/* drops S3's own headers, for an error in the place of its answer */
-void ngx_http_s3jobs_drop_headers(ngx_http_request_t *r);
-
-/* drops what described S3's document and not ours */
-void ngx_http_s3jobs_clear_headers(ngx_http_request_t *r);
-
-/* adds "Vary: Accept" if the answer depends on it */
-ngx_int_t ngx_http_s3jobs_add_vary(ngx_http_request_t *r);
-
-ngx_int_t ngx_http_s3jobs_error_init(ngx_conf_t *cf);
-
-
-#endif /* _NGX_HTTP_S3JOBS_FILTER_H_INCLUDED_ */
+#endif /* _NGX_HTTP_S3JOBS_ANSWER_H_INCLUDED_ */

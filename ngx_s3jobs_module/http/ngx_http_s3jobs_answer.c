@@ -1,0 +1,186 @@
+
+/*
+ * Copyright (C) the ngx_s3jobs_module authors
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+#include "ngx_http_s3jobs_module.h"
+#include "ngx_http_s3jobs_answer.h"
+#include "ngx_http_s3jobs_error.h"
+
+
+ngx_http_output_header_filter_pt  ngx_http_s3jobs_next_header_filter;
+ngx_http_output_body_filter_pt    ngx_http_s3jobs_next_body_filter;
+
+
+ngx_http_s3jobs_filter_t *
+ngx_http_s3jobs_start(ngx_http_request_t *r, ngx_http_s3jobs_ctx_t *ctx,
+    ngx_http_s3jobs_state_e state)
+{
+    ngx_pool_cleanup_t        *cln;
+    ngx_http_s3jobs_filter_t  *f;
+
+    cln = ngx_pool_cleanup_add(r->pool, sizeof(ngx_http_s3jobs_filter_t));
+    if (cln == NULL) {
+        return NULL;
+    }
+
+    f = cln->data;
+    ngx_memzero(f, sizeof(ngx_http_s3jobs_filter_t));
+
+    f->state = state;
+    f->request = r;
+
+    cln->handler = ngx_http_s3jobs_filter_cleanup;
+
+    ctx->filter = f;
+
+    r->filter_need_in_memory = 1;
+    r->allow_ranges = 0;
+
+    return f;
+}
+
+
+void
+ngx_http_s3jobs_filter_cleanup(void *data)
+{
+    ngx_http_s3jobs_filter_t *f = data;
+
+    ngx_s3jobs_listing_destroy(f->listing);
+    f->listing = NULL;
+
+    ngx_s3jobs_error_reader_destroy(f->reader);
+    f->reader = NULL;
+}
+
+
+ngx_int_t
+ngx_http_s3jobs_send_error(ngx_http_request_t *r, ngx_http_s3jobs_ctx_t *ctx)
+{
+    ngx_int_t  rc;
+
+    rc = ngx_http_s3jobs_error_header(r, ctx);
+
+    if (rc == NGX_ERROR || rc > NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_s3jobs_send_document(r, ctx->filter);
+}
+
+
+ngx_int_t
+ngx_http_s3jobs_error_header(ngx_http_request_t *r,
+    ngx_http_s3jobs_ctx_t *ctx)
+{
+    ngx_http_s3jobs_filter_t  *f;
+
+    f = ctx->filter;
+
+    if (f == NULL) {
+        f = ngx_http_s3jobs_start(r, ctx, NGX_HTTP_S3JOBS_REPLACE);
+        if (f == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
+    f->state = NGX_HTTP_S3JOBS_REPLACE;
+
+    f->document = ngx_http_s3jobs_error_document(r, ctx);
+    if (f->document == NULL) {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_s3jobs_next_header_filter(r);
+}
+
+
+ngx_int_t
+ngx_http_s3jobs_send_document(ngx_http_request_t *r,
+    ngx_http_s3jobs_filter_t *f)
+{
+    ngx_int_t    rc;
+    ngx_chain_t  out;
+
+    f->state = NGX_HTTP_S3JOBS_DONE;
+
+    if (r->header_only) {
+        return NGX_OK;
+    }
+
+    f->document->last_buf = (r == r->main);
+    f->document->last_in_chain = 1;
+
+    out.buf = f->document;
+    out.next = NULL;
+
+    f->sending = 1;
+
+    rc = ngx_http_s3jobs_next_body_filter(r, &out);
+
+    f->sending = 0;
+
+    return rc;
+}
+
+
+/*
+ * nginx ends the answer of an upstream that failed with a flush, after it
+ * has finalized the upstream.
+ */
+
+ngx_uint_t
+ngx_http_s3jobs_upstream_aborted(ngx_http_request_t *r, ngx_buf_t *b)
+{
+    return b->flush && !b->last_buf && !b->last_in_chain
+           && r->upstream->cleanup == NULL;
+}
+
+
+void
+ngx_http_s3jobs_uncache(ngx_http_request_t *r)
+{
+#if (NGX_HTTP_CACHE)
+
+    ngx_http_cache_t       *c;
+    ngx_http_file_cache_t  *cache;
+
+    c = r->cache;
+
+    if (c == NULL) {
+        return;
+    }
+
+    if (!r->cached) {
+        r->upstream->cacheable = 0;
+
+        if (!c->updated) {
+            return;
+        }
+
+    } else if (c->node) {
+        cache = c->file_cache;
+
+        ngx_shmtx_lock(&cache->shpool->mutex);
+
+        cache->sh->size -= c->node->fs_size;
+        c->node->fs_size = 0;
+        c->node->exists = 0;
+
+        ngx_shmtx_unlock(&cache->shpool->mutex);
+    }
+
+    if (ngx_delete_file(c->file.name.data) == NGX_FILE_ERROR
+        && ngx_errno != NGX_ENOENT)
+    {
+        ngx_log_error(NGX_LOG_CRIT, r->connection->log, ngx_errno,
+                      ngx_delete_file_n " \"%V\" failed", &c->file.name);
+    }
+
+#endif
+}

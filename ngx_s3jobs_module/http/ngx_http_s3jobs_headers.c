@@ -1,0 +1,198 @@
+
+/*
+ * Copyright (C) the ngx_s3jobs_module authors
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+#include "ngx_http_s3jobs_module.h"
+#include "ngx_http_s3jobs_headers.h"
+#include "ngx_s3jobs_accept.h"
+
+
+static ngx_table_elt_t *ngx_http_s3jobs_next_header(ngx_list_part_t **part,
+    ngx_uint_t *i, const char *name);
+static ngx_uint_t ngx_http_s3jobs_header_is(ngx_table_elt_t *h,
+    const char *name);
+
+
+ngx_str_t *
+ngx_http_s3jobs_find_header(ngx_http_request_t *r, const char *name)
+{
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    i = 0;
+    part = &r->upstream->headers_in.headers.part;
+
+    h = ngx_http_s3jobs_next_header(&part, &i, name);
+
+    return h ? &h->value : NULL;
+}
+
+
+void
+ngx_http_s3jobs_upstream_ids(ngx_http_request_t *r,
+    ngx_http_s3jobs_ctx_t *ctx)
+{
+    ngx_str_t  *value;
+
+    value = ngx_http_s3jobs_find_header(r, "x-amz-request-id");
+
+    if (value) {
+        ctx->request_id = *value;
+    }
+}
+
+
+void
+ngx_http_s3jobs_drop_headers(ngx_http_request_t *r)
+{
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    i = 0;
+    part = &r->headers_out.headers.part;
+
+    while ((h = ngx_http_s3jobs_next_header(&part, &i, NULL)) != NULL) {
+
+        if (!ngx_http_s3jobs_header_is(h, "x-amz-request-id")
+            && !ngx_http_s3jobs_header_is(h, "x-amz-id-2"))
+        {
+            h->hash = 0;
+        }
+    }
+
+    r->headers_out.location = NULL;
+}
+
+
+void
+ngx_http_s3jobs_clear_headers(ngx_http_request_t *r)
+{
+    ngx_http_clear_content_length(r);
+    ngx_http_clear_accept_ranges(r);
+    ngx_http_clear_last_modified(r);
+    ngx_http_clear_etag(r);
+
+    if (r->headers_out.content_encoding) {
+        r->headers_out.content_encoding->hash = 0;
+        r->headers_out.content_encoding = NULL;
+    }
+
+    r->headers_out.content_type_lowcase = NULL;
+    ngx_str_null(&r->headers_out.charset);
+}
+
+
+ngx_int_t
+ngx_http_s3jobs_add_header(ngx_http_request_t *r, const char *name,
+    ngx_str_t *value)
+{
+    ngx_table_elt_t  *h;
+
+    h = ngx_list_push(&r->headers_out.headers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    /* since 1.23.0 an element has a link to the next one of its name */
+
+    ngx_memzero(h, sizeof(ngx_table_elt_t));
+
+    h->hash = 1;
+    h->key.data = (u_char *) name;
+    h->key.len = ngx_strlen(name);
+    h->value = *value;
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_s3jobs_add_vary(ngx_http_request_t *r)
+{
+    ngx_http_s3jobs_loc_conf_t  *slcf;
+
+    static ngx_str_t  accept = ngx_string("Accept");
+
+    slcf = ngx_http_get_module_loc_conf(r, ngx_http_s3jobs_module);
+
+    if (slcf->json != NGX_HTTP_S3JOBS_JSON_ACCEPT) {
+        return NGX_OK;
+    }
+
+    return ngx_http_s3jobs_add_header(r, "Vary", &accept);
+}
+
+
+ngx_uint_t
+ngx_http_s3jobs_json(ngx_http_request_t *r)
+{
+    ngx_uint_t                   i;
+    ngx_list_part_t             *part;
+    ngx_table_elt_t             *h;
+    ngx_s3jobs_accept_t          accept;
+    ngx_http_s3jobs_loc_conf_t  *slcf;
+
+    slcf = ngx_http_get_module_loc_conf(r, ngx_http_s3jobs_module);
+
+    if (slcf->json != NGX_HTTP_S3JOBS_JSON_ACCEPT) {
+        return slcf->json == NGX_HTTP_S3JOBS_JSON_ON;
+    }
+
+    /* r->headers_in.accept may be only one of several lines */
+
+    ngx_memzero(&accept, sizeof(ngx_s3jobs_accept_t));
+
+    i = 0;
+    part = &r->headers_in.headers.part;
+
+    while ((h = ngx_http_s3jobs_next_header(&part, &i, "accept")) != NULL) {
+        ngx_s3jobs_accept_parse(&accept, &h->value);
+    }
+
+    return ngx_s3jobs_accept_json(&accept);
+}
+
+
+/* goes on with a list; the name is in lower case, NULL: any */
+
+static ngx_table_elt_t *
+ngx_http_s3jobs_next_header(ngx_list_part_t **part, ngx_uint_t *i,
+    const char *name)
+{
+    ngx_table_elt_t  *h;
+
+    for ( ;; ) {
+
+        if (*i >= (*part)->nelts) {
+            if ((*part)->next == NULL) {
+                return NULL;
+            }
+
+            *part = (*part)->next;
+            *i = 0;
+            continue;
+        }
+
+        h = (ngx_table_elt_t *) (*part)->elts + (*i)++;
+
+        if (name == NULL || ngx_http_s3jobs_header_is(h, name)) {
+            return h;
+        }
+    }
+}
+
+
+static ngx_uint_t
+ngx_http_s3jobs_header_is(ngx_table_elt_t *h, const char *name)
+{
+    return h->key.len == ngx_strlen(name)
+           && ngx_strcasecmp(h->key.data, (u_char *) name) == 0;
+}
