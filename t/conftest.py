@@ -16,12 +16,14 @@ Fixtures
                 further stand-ins; tls: what certificates(*names) returned.
   certificates(*names)
                 a throwaway CA and certificate: .ca .certificate .key (paths).
+  clock         the time of day (clock.Clock) of s3, and of nginx(clock=clock):
+                clock.advance(seconds), clock.set(datetime).
   port          one (port.number) that is nobody else's; connections to it are
                 refused until nginx is told to listen there.
   nginx(...)    starts one, returns nginx.Nginx; any number per test.
   tmp_path      pytest's; each nginx has its prefix below it, readable by all.
 
-nginx(s3=s3, env={}, wrapper=[], port=None, conf=None, **options)
+nginx(s3=s3, env={}, clock=None, wrapper=[], port=None, conf=None, **options)
 
   The environment is PATH, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY of s3's
   first key, and env (None as a value takes one away); nothing else.
@@ -78,6 +80,7 @@ import pytest
 
 import nginx as nginx_process
 import s3control
+from clock import Clock
 
 # anchored, and no repeat in a repeat: a line may be one long word
 ALERT = re.compile(r'^.*(?:\[alert\]|\[emerg\]|exited on signal).*', re.M)
@@ -137,6 +140,12 @@ def port():
 
 
 @pytest.fixture
+def clock(tmp_path, s3):
+    s3.clock = Clock(tmp_path / 'clock')
+    return s3.clock
+
+
+@pytest.fixture
 def certificates(tmp_path):
     def make(*names):
         directory = pathlib.Path(tempfile.mkdtemp(dir=tmp_path))
@@ -170,8 +179,11 @@ class Factory:
         self.secrets = set()
         self.numbers = itertools.count(1)
 
-    def __call__(self, s3=None, env={}, **options):
+    def __call__(self, s3=None, env={}, clock=None, **options):
         prefix = self.directory / f'nginx{next(self.numbers)}'
+        if clock:
+            env = {**clock.environment, **env}
+            options['main'] = clock.main + options.get('main', '')
         gateway = Gateway(prefix, self._upstream(s3), env=self._env(env),
                           **options)
         self.started.append(gateway)

@@ -8,6 +8,7 @@ import threading
 from nginx import PARAMS, until
 from providers import ROLE, Agent, Imds, Sts
 
+STATUS = 'location = /status { stub_status; access_log off; }'
 LOG_FORMAT = '$pid $status $s3jobs_credentials_expires $uri'
 CHANGE = r'credentials "{}" from (\w+): key id ending in "(\w+)"'
 
@@ -56,6 +57,27 @@ def good(answers):
     bad = [a for a in answers if getattr(a, 'status', None) != 200]
     assert not bad, f'{len(bad)} of {len(answers)} failed: {bad[0]}'
     return len(answers)
+
+
+def rotate(clock, *servers):
+    """Their credentials, of an hour, are due; and good for four minutes."""
+    assert {server.lifetime for server in servers} == {3600}
+    before = [len(server.issued) for server in servers]
+    clock.advance(3600 - 240)
+    until(lambda: all(len(server.issued) > n for server, n
+                      in zip(servers, before)), 'rotation')
+
+
+def late(gw, name='ops'):
+    """Calls that the module gave up, since the machine was busy."""
+    return len(re.findall(rf'credentials "{name}" from .*timed out', gw.log()))
+
+
+def writing(gw, n):
+    """Waits until n requests are in nginx, besides the one that asks: the
+    server has the location STATUS."""
+    until(lambda: f'Writing: {n + 1} ' in gw.get('/status').text,
+          f'{n} requests in nginx')
 
 
 def changes(gw, name):

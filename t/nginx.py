@@ -108,7 +108,9 @@ def configuration(prefix, port, h2_port, upstream, options):
     http, server = o['http'], o['server']
     if o['path']:
         servers = o['servers'].replace('UPSTREAM', str(upstream))
-        http = f'{o["sources"]}\n{servers}\n{http}'
+        # a busy machine may be late with the first credentials
+        http = (f's3jobs_credentials_timeout 1h;\n{o["sources"]}\n{servers}\n'
+                f'{http}')
         server = f'{server}\n{location(o)}'
     return CONFIGURATION.format(**{
         **o, 'prefix': prefix, 'port': port, 'http': http, 'server': server,

@@ -77,6 +77,11 @@ class Fault:
     change: object = None           # a function of the Issued
 
 
+def held(event):
+    """The good answer, when the event is set."""
+    return Fault(body=lambda body: event.wait(PATIENCE) and body)
+
+
 class Provider:
 
     prefix = 'ASIA'
@@ -159,6 +164,9 @@ class Provider:
                 PATIENCE), f'no {n} calls for {kind} after {PATIENCE} s'
         return self.calls(kind)
 
+    def clock(self):
+        return self.s3.clock() if self.s3 else time.time()
+
     def release(self):
         """Answers that never come end."""
         self._stop.set()
@@ -172,7 +180,7 @@ class Provider:
         n = len(self.issued) + 1
         it = Issued(f'{self.prefix}{secrets.token_hex(4).upper()}{n:04}',
                     secrets.token_urlsafe(30), secrets.token_urlsafe(840),
-                    int(time.time()) + self.lifetime)
+                    int(self.clock()) + self.lifetime)
         if change:
             change(it)
         if self.s3:
@@ -368,7 +376,7 @@ class Sts(Provider):
             if name.startswith('x-amz-')), signed
         key = self.s3.keys[key_id]
         assert headers.get('x-amz-security-token') == key.token, 'token'
-        assert key.expires is None or key.expires > time.time(), 'expired'
+        assert key.expires is None or key.expires > self.clock(), 'expired'
         again = AWSRequest('POST', f'http://{headers["host"]}/',
                            data=call.body)
         for name in signed:

@@ -230,6 +230,7 @@ class S3Control:
         self.hosts = {}                 # further hosts: (account, region),
                                         # either may be None: not checked
         self.clock = time.time
+        self.skew = SKEW                # seconds that a request's may differ
         self.verify = True              # False: judge, log, serve anyway
         self.page = 1000                # most jobs in a page
 
@@ -495,11 +496,11 @@ class S3Control:
                           HeadersNotSigned=', '.join(unsigned))
 
         now = datetime.datetime.utcfromtimestamp(self.clock())
-        if abs((now - sent).total_seconds()) > SKEW:
+        if abs((now - sent).total_seconds()) > self.skew:
             raise Refusal('RequestTimeTooSkewed', 'The difference between the'
                           ' request time and the current time is too large.',
                           RequestTime=date, ServerTime=stamp(now),
-                          MaxAllowedSkewMilliseconds=SKEW * 1000)
+                          MaxAllowedSkewMilliseconds=self.skew * 1000)
         self._check_key(request, authorization, date)
 
         if request.account is None or not re.fullmatch(

@@ -507,8 +507,9 @@ def test_inheritance(s3, nginx, tmp_path, port, name):
                 f'server_name {server_name}; {in_server}'
                 f'location / {{ s3jobs on; {in_location} {proxy} }} }}\n')
 
-    gw = nginx(port=port.number, path='= /other', sources='s3jobs_credentials_source'
-               f' ops env; s3jobs_credentials_source other file path={other};',
+    gw = nginx(port=port.number, path='= /other',
+               sources='s3jobs_credentials_source ops env;'
+               f's3jobs_credentials_source other file path={other};',
                **{name: None} if name in nginx_process.DEFAULTS else {},
                http=settings + say_one + server('a', '', '')
                + server('b', say_two, '') + server('c', '', say_two)
