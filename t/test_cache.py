@@ -8,21 +8,23 @@ import threading
 
 import pytest
 
+from credentials import STATUS, writing
 from documents import error, expected_ids, job_ids
 from nginx import ROOT, until
 from s3control import ACCOUNT, Reply
+from wire import PATIENCE
 
 CACHE = ('proxy_cache c; proxy_cache_key $s3jobs_cache_key;'
-         'proxy_cache_valid 200 {valid};'
+         'proxy_cache_valid 200 1h;'
          'add_header X-Cache $upstream_cache_status always;')
 
 
 @pytest.fixture
 def cached(nginx, tmp_path):
     """nginx() with a cache below tmp_path."""
-    def start(valid='1h', location='', http='', **options):
-        return nginx(http=f'proxy_cache_path {tmp_path}/cache keys_zone=c:1m;'
-                     + http, location=CACHE.format(valid=valid) + location,
+    def start(location='', http='', **options):
+        return nginx(http=f'proxy_cache_path {tmp_path}/cache keys_zone=c:1m'
+                     f' inactive=1d; {http}', location=CACHE + location,
                      **options)
     return start
 
@@ -75,39 +77,42 @@ def test_refused_requests_sign_nothing(s3, nginx, digests):
     assert count() > before
 
 
-def test_background_update_is_signed(s3, cached):
+def test_background_update_is_signed(s3, cached, clock):
     """It skips the phase in which we prepare what is sent."""
-    gw = cached(valid='1s', location='proxy_cache_use_stale updating;'
+    gw = cached(clock=clock, location='proxy_cache_use_stale updating;'
                 'proxy_cache_background_update on;')
     assert state(gw.get('/jobs?maxResults=3')) == 'MISS'
+    old = expected_ids(s3)[:3]
     s3.set_jobs(ACCOUNT, list(reversed(s3.jobs())))
-    answers = []
+    assert state(gw.get('/jobs?maxResults=3')) == 'HIT'
+    clock.advance(3700)
+    r = gw.get('/jobs?maxResults=3')
+    assert state(r) == 'STALE' and job_ids(r) == old
 
     def refreshed():
-        answers.append(gw.get('/jobs?maxResults=3'))
-        return state(answers[-1]) == 'HIT' \
-            and job_ids(answers[-1]) == expected_ids(s3)[:3]
+        r = gw.get('/jobs?maxResults=3')
+        return state(r) == 'HIT' and job_ids(r)
 
-    until(refreshed, what='refreshed answer')
-    assert 'STALE' in [state(r) for r in answers]
+    assert until(refreshed, 'refreshed answer') == expected_ids(s3)[:3]
     for request in s3.requests:
         assert request.verdict is None
         assert (request.method, request.query) == ('GET', 'maxResults=3')
-    assert len(s3.requests) >= 2
+    assert len(s3.requests) == 2
     assert '[crit]' not in gw.log()
 
 
-def test_stale_while_s3_is_down(s3, cached):
-    gw = cached(valid='1s', location='proxy_cache_use_stale error timeout'
+def test_stale_while_s3_is_down(s3, cached, clock):
+    gw = cached(clock=clock, location='proxy_cache_use_stale error timeout'
                 ' http_500 http_503;')
     ids = job_ids(gw.get())
     for reply in Reply(error='InternalError'), Reply(error='SlowDown'), \
             Reply(raw=b''):
         s3.always(reply)
-        until(lambda: state(gw.get()) == 'STALE', what='stale answer')
-        assert job_ids(gw.get()) == ids
+        clock.advance(3700)
+        r = gw.get()
+        assert state(r) == 'STALE' and job_ids(r) == ids
     s3.reset()
-    assert until(lambda: state(gw.get()) == 'EXPIRED', what='new answer')
+    assert state(gw.get()) == 'EXPIRED'
     assert {r.verdict for r in s3.requests} == {None}
 
 
@@ -121,11 +126,11 @@ def test_head_is_cached_as_get(s3, cached, tmp_path):
     assert (request.method, request.verdict) == ('GET', None)
 
 
-def test_head_refreshes_too(s3, cached):
-    gw = cached(valid='1s')
+def test_head_refreshes_too(s3, cached, clock):
+    gw = cached(clock=clock)
     assert gw.get().status == 200
-    until(lambda: state(gw.get(method='HEAD')) == 'EXPIRED',
-          what='expired answer')
+    clock.advance(3700)
+    assert state(gw.get(method='HEAD')) == 'EXPIRED'
     s3.wait_for(2)
     assert {(r.method, r.verdict) for r in s3.requests} == {('GET', None)}
 
@@ -191,13 +196,17 @@ def test_cache_key(s3, nginx):
 
 
 def test_cache_lock(s3, cached):
-    gw = cached(location='proxy_cache_lock on;')
-    s3.script(Reply(delay=0.5))
+    gw = cached(location='proxy_cache_lock on; proxy_cache_lock_age 1h;'
+                'proxy_cache_lock_timeout 1h;', server=STATUS)
+    go_on = threading.Event()
+    s3.script(lambda request: go_on.wait(PATIENCE) and Reply())
     answers = []
     threads = [threading.Thread(target=lambda: answers.append(gw.get()))
                for _ in range(20)]
     for thread in threads:
         thread.start()
+    writing(gw, 20)
+    go_on.set()
     for thread in threads:
         thread.join()
     assert [job_ids(r) for r in answers] == [expected_ids(s3)] * 20

@@ -11,6 +11,7 @@ import pytest
 
 from nginx import ROOT
 from s3control import ACCOUNT, KEY, PATH, Reply, as_cli
+from wire import PATIENCE
 
 AWS = '/usr/bin/aws'
 DUMMY = 'AKIDDUMMY'
@@ -44,7 +45,7 @@ def aws(tmp_path):
                  'AWS_SESSION_TOKEN': 'dummytoken', 'AWS_MAX_ATTEMPTS': '1',
                  'HTTP_PROXY': f'http://127.0.0.1:{gw.port}'},
             stdin=subprocess.DEVNULL, capture_output=True, text=True,
-            timeout=60)
+            timeout=PATIENCE)
         assert (done.returncode == 0) == check, done.stderr
         return json.loads(done.stdout) if check else done.stderr
     return run
@@ -128,7 +129,7 @@ def sdk():
         done = subprocess.run(
             [node, 'list.mjs', str(gw.port),
              json.dumps({'AccountId': ACCOUNT, **parameters})],
-            cwd=NODE_MODULES, capture_output=True, text=True, timeout=60,
+            cwd=NODE_MODULES, capture_output=True, text=True, timeout=PATIENCE,
             env={'PATH': os.environ['PATH']})
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)

@@ -89,7 +89,7 @@ def path():
 def driver(path):
     driver = Driver(path)
     yield driver
-    out, err = driver.process.communicate(timeout=30)
+    out, err = driver.process.communicate(timeout=300)
     assert (driver.process.returncode, out, err) == (0, b'', b'')
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from nginx import alive, until
 from s3control import KEY, SECRET, Reply
+from wire import PATIENCE
 
 OLD, OLD_SECRET = 'AKIDOLD', 'oldSecret/0123456789+abcdefghijklmnop'
 NEW, NEW_SECRET = 'AKIDNEW', 'newSecret/9876543210+zyxwvutsrqponmlk'
@@ -133,12 +134,20 @@ def test_binary_upgrade_without_env_lines(s3, nginx):
 def test_requests_in_flight(s3, nginx):
     """A worker that is shutting down ends what it began."""
     gw = nginx(sources='s3jobs_credentials_source ops env;')
-    s3.script(Reply(delay=1.5), Reply(body_delay=1.5))
+    go_on = threading.Event()
+
+    def body(request):
+        go_on.wait(PATIENCE)
+        yield from s3.listing(s3.jobs())
+
+    s3.script(lambda request: go_on.wait(PATIENCE) and Reply(),
+              Reply(body=body, framing='chunked'))
     clients = [gw.connect() for _ in range(2)]
     for n, client in enumerate(clients, 1):
         client.send('GET /jobs HTTP/1.1\r\nHost: a\r\n\r\n')
         s3.wait_for(n)
     gw.reload(account='000000000001')
+    go_on.set()
     for client in clients:
         r = client.response()
         assert r.status == 200 and r.complete
