@@ -6,8 +6,9 @@
 
 #include <ngx_config.h>
 #include <ngx_core.h>
-#include <openssl/evp.h>
 #include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include "ngx_s3jobs_sigv4.h"
 
 
@@ -16,83 +17,116 @@
 #define NGX_S3JOBS_SIGV4_ALGORITHM  "AWS4-HMAC-SHA256"
 #define NGX_S3JOBS_SIGV4_REQUEST    "aws4_request"
 
+/* keys whose states are kept, a power of two: sources times regions */
+#define NGX_S3JOBS_SIGV4_STATES  16
 
-/*
- * What is hashed is gathered in whole blocks: a call of EVP_DigestUpdate()
- * costs as much as half a block, and a request has some forty short pieces.
- */
+
+/* what HMAC has hashed once it knows its key (RFC 2104, section 4) */
 
 typedef struct {
-    u_char     *pos;
-    ngx_int_t   rc;
-    u_char      digest[NGX_S3JOBS_SHA256_LEN];
-    u_char      buf[8 * NGX_S3JOBS_SHA256_BLOCK];
-} ngx_s3jobs_sha256_t;
+    ngx_uint_t   set;
+    u_char       key[NGX_S3JOBS_SHA256_LEN];
+    EVP_MD_CTX  *inner;
+    EVP_MD_CTX  *outer;
+} ngx_s3jobs_sigv4_state_t;
 
 
 static size_t ngx_s3jobs_sigv4_scope_length(ngx_s3jobs_sigv4_t *s);
 static size_t ngx_s3jobs_sigv4_signed_length(ngx_s3jobs_sigv4_t *s);
 static u_char *ngx_s3jobs_sigv4_digits(u_char *p, ngx_uint_t n,
     ngx_uint_t width);
-static void ngx_s3jobs_sigv4_canonical(ngx_s3jobs_sha256_t *sha,
-    ngx_s3jobs_sigv4_t *s, ngx_str_t *signed_headers);
+static ngx_uint_t ngx_s3jobs_sigv4_too_long(ngx_s3jobs_sigv4_t *s);
+static u_char *ngx_s3jobs_sigv4_canonical(u_char *p, ngx_s3jobs_sigv4_t *s,
+    ngx_str_t *signed_headers);
+static u_char *ngx_s3jobs_sigv4_line(u_char *p, ngx_str_t *line);
 static u_char *ngx_s3jobs_sigv4_hex(u_char *p, u_char *digest);
-static void ngx_s3jobs_hmac_start(ngx_s3jobs_sha256_t *sha, u_char *key,
-    size_t len);
-static void ngx_s3jobs_hmac_end(ngx_s3jobs_sha256_t *sha, u_char *key,
-    size_t len, u_char *digest);
-static void ngx_s3jobs_hmac_pad(ngx_s3jobs_sha256_t *sha, u_char *key,
-    size_t len, u_char pad);
-static void ngx_s3jobs_sha256_start(ngx_s3jobs_sha256_t *sha);
-static void ngx_s3jobs_sha256_add(ngx_s3jobs_sha256_t *sha, const void *p,
-    size_t len);
-static void ngx_s3jobs_sha256_add_line(ngx_s3jobs_sha256_t *sha,
-    ngx_str_t *line);
-static void ngx_s3jobs_sha256_flush(ngx_s3jobs_sha256_t *sha, const void *p,
-    size_t len);
-static void ngx_s3jobs_sha256_end(ngx_s3jobs_sha256_t *sha, u_char *digest);
+static ngx_s3jobs_sigv4_state_t *ngx_s3jobs_sigv4_state(u_char *key);
+static ngx_int_t ngx_s3jobs_sigv4_pad(EVP_MD_CTX **ctx, u_char *key,
+    u_char pad);
+static ngx_int_t ngx_s3jobs_sha256(u_char *digest, EVP_MD_CTX *begun,
+    const u_char *data, size_t len);
 
 
-static const EVP_MD  *ngx_s3jobs_sha256;
-static EVP_MD_CTX    *ngx_s3jobs_sha256_ctx;
+/*
+ * To copy a context that has begun costs OpenSSL 3 less than to begin one,
+ * and a copy of one that has hashed the key of HMAC spares that block too.
+ */
+
+static EVP_MD_CTX                *ngx_s3jobs_sha256_begun;
+static EVP_MD_CTX                *ngx_s3jobs_sha256_ctx;
+static ngx_s3jobs_sigv4_state_t   ngx_s3jobs_sigv4_states[
+                                                    NGX_S3JOBS_SIGV4_STATES];
+
+static u_char  ngx_s3jobs_sigv4_hex_digits[256][2];
 
 
 ngx_int_t
 ngx_s3jobs_sigv4_init(void)
 {
-    EVP_MD_CTX  *ctx;
+    EVP_MD         *sha256;
+    EVP_MD_CTX     *ctx, *begun;
+    ngx_uint_t      i;
 
-    if (ngx_s3jobs_sha256_ctx != NULL) {
+    static u_char   hex[] = "0123456789abcdef";
+
+    if (ngx_s3jobs_sha256_begun != NULL) {
         return NGX_OK;
     }
 
-    if (ngx_s3jobs_sha256 == NULL) {
-
-        /* EVP_sha256() would be looked up anew by every EVP_DigestInit_ex() */
-
-        ngx_s3jobs_sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
-
-        if (ngx_s3jobs_sha256 == NULL) {
-            return NGX_ERROR;
-        }
+    for (i = 0; i < 256; i++) {
+        ngx_s3jobs_sigv4_hex_digits[i][0] = hex[i >> 4];
+        ngx_s3jobs_sigv4_hex_digits[i][1] = hex[i & 0xf];
     }
 
+    /* EVP_sha256() would be looked up anew whenever a hash begins */
+
+    sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+    begun = EVP_MD_CTX_new();
     ctx = EVP_MD_CTX_new();
 
-    if (ctx == NULL) {
-        return NGX_ERROR;
-    }
-
-    /* what the context needs is allocated here */
-
-    if (EVP_DigestInit_ex(ctx, ngx_s3jobs_sha256, NULL) != 1) {
+    if (sha256 == NULL || ctx == NULL || begun == NULL
+        || EVP_DigestInit_ex(begun, sha256, NULL) != 1)
+    {
         EVP_MD_CTX_free(ctx);
+        EVP_MD_CTX_free(begun);
+        EVP_MD_free(sha256);
+
         return NGX_ERROR;
     }
 
+    /* the context holds it */
+
+    EVP_MD_free(sha256);
+
+    ngx_s3jobs_sha256_begun = begun;
     ngx_s3jobs_sha256_ctx = ctx;
 
     return NGX_OK;
+}
+
+
+void
+ngx_s3jobs_sigv4_forget(void)
+{
+    ngx_uint_t                 i;
+    ngx_s3jobs_sigv4_state_t  *st;
+
+    for (i = 0; i < NGX_S3JOBS_SIGV4_STATES; i++) {
+        st = &ngx_s3jobs_sigv4_states[i];
+
+        if (st->inner == NULL) {
+            continue;
+        }
+
+        st->set = 0;
+
+        OPENSSL_cleanse(st->key, sizeof(st->key));
+
+        /* OpenSSL zeroes what it frees of a digest */
+
+        (void) EVP_MD_CTX_reset(st->inner);
+        (void) EVP_MD_CTX_reset(st->outer);
+    }
 }
 
 
@@ -157,33 +191,21 @@ ngx_int_t
 ngx_s3jobs_sigv4_key(u_char key[NGX_S3JOBS_SHA256_LEN], ngx_str_t *secret,
     ngx_str_t *date, ngx_str_t *region, ngx_str_t *service)
 {
-    size_t               len;
-    u_char               k[NGX_S3JOBS_SHA256_BLOCK], *p;
-    ngx_str_t            step[4];
-    ngx_uint_t           i;
-    ngx_s3jobs_sha256_t  sha;
+    size_t      len;
+    u_char      k[sizeof("AWS4") - 1 + NGX_S3JOBS_SIGV4_SECRET_MAX];
+    ngx_str_t   step[4];
+    ngx_uint_t  i;
 
-    sha.rc = NGX_OK;
+    if (secret->len > NGX_S3JOBS_SIGV4_SECRET_MAX) {
+        return NGX_ERROR;
+    }
 
-    len = sizeof("AWS4") - 1 + secret->len;
+    len = sizeof("AWS4") - 1;
+    ngx_memcpy(k, "AWS4", len);
 
-    if (len <= NGX_S3JOBS_SHA256_BLOCK) {
-        p = ngx_cpymem(k, "AWS4", sizeof("AWS4") - 1);
-
-        if (secret->len) {
-            ngx_memcpy(p, secret->data, secret->len);
-        }
-
-    } else {
-
-        /* RFC 2104: a key longer than a block is replaced by its hash */
-
-        ngx_s3jobs_sha256_start(&sha);
-        ngx_s3jobs_sha256_add(&sha, "AWS4", sizeof("AWS4") - 1);
-        ngx_s3jobs_sha256_add(&sha, secret->data, secret->len);
-        ngx_s3jobs_sha256_end(&sha, k);
-
-        len = NGX_S3JOBS_SHA256_LEN;
+    if (secret->len) {
+        ngx_memcpy(k + len, secret->data, secret->len);
+        len += secret->len;
     }
 
     step[0].len = sizeof("YYYYMMDD") - 1;
@@ -193,24 +215,21 @@ ngx_s3jobs_sigv4_key(u_char key[NGX_S3JOBS_SHA256_LEN], ngx_str_t *secret,
     ngx_str_set(&step[3], NGX_S3JOBS_SIGV4_REQUEST);
 
     for (i = 0; i < 4; i++) {
-        ngx_s3jobs_hmac_start(&sha, k, len);
-        ngx_s3jobs_sha256_add(&sha, step[i].data, step[i].len);
-        ngx_s3jobs_hmac_end(&sha, k, len, k);
+        if (HMAC(EVP_sha256(), k, (int) len, step[i].data, step[i].len, k,
+                 NULL)
+            == NULL)
+        {
+            break;
+        }
 
         len = NGX_S3JOBS_SHA256_LEN;
     }
 
     ngx_memcpy(key, k, NGX_S3JOBS_SHA256_LEN);
 
-    /* the last state of the context is the key itself */
-
-    ngx_s3jobs_sha256_start(&sha);
-
     OPENSSL_cleanse(k, sizeof(k));
-    OPENSSL_cleanse(sha.digest, sizeof(sha.digest));
-    OPENSSL_cleanse(sha.buf, sizeof(sha.buf));
 
-    return sha.rc;
+    return (i == 4) ? NGX_OK : NGX_ERROR;
 }
 
 
@@ -252,11 +271,15 @@ u_char *
 ngx_s3jobs_sigv4_sign(u_char *p, ngx_s3jobs_sigv4_t *s, ngx_str_t *key_id,
     u_char key[NGX_S3JOBS_SHA256_LEN])
 {
-    u_char               digest[NGX_S3JOBS_SHA256_LEN];
-    u_char               hex[NGX_S3JOBS_SHA256_HEX_LEN];
-    ngx_str_t            scope, names;
-    ngx_uint_t           i;
-    ngx_s3jobs_sha256_t  sha;
+    u_char                     buf[NGX_S3JOBS_SIGV4_CANONICAL_MAX], *last;
+    u_char                     digest[NGX_S3JOBS_SHA256_LEN];
+    ngx_str_t                  scope, names;
+    ngx_uint_t                 i;
+    ngx_s3jobs_sigv4_state_t  *st;
+
+    if (ngx_s3jobs_sha256_begun == NULL || ngx_s3jobs_sigv4_too_long(s)) {
+        return NULL;
+    }
 
     p = ngx_cpymem(p, NGX_S3JOBS_SIGV4_ALGORITHM " Credential=",
                    sizeof(NGX_S3JOBS_SIGV4_ALGORITHM " Credential=") - 1);
@@ -291,27 +314,27 @@ ngx_s3jobs_sigv4_sign(u_char *p, ngx_s3jobs_sigv4_t *s, ngx_str_t *key_id,
 
     p = ngx_cpymem(p, ", Signature=", sizeof(", Signature=") - 1);
 
-    sha.rc = NGX_OK;
+    last = ngx_s3jobs_sigv4_canonical(buf, s, &names);
 
-    ngx_s3jobs_sha256_start(&sha);
-    ngx_s3jobs_sigv4_canonical(&sha, s, &names);
-    ngx_s3jobs_sha256_end(&sha, digest);
+    if (ngx_s3jobs_sha256(digest, ngx_s3jobs_sha256_begun, buf, last - buf)
+        != NGX_OK)
+    {
+        return NULL;
+    }
 
-    (void) ngx_s3jobs_sigv4_hex(hex, digest);
+    last = ngx_cpymem(buf, NGX_S3JOBS_SIGV4_ALGORITHM "\n",
+                      sizeof(NGX_S3JOBS_SIGV4_ALGORITHM "\n") - 1);
+    last = ngx_s3jobs_sigv4_line(last, &s->date);
+    last = ngx_s3jobs_sigv4_line(last, &scope);
+    last = ngx_s3jobs_sigv4_hex(last, digest);
 
-    ngx_s3jobs_hmac_start(&sha, key, NGX_S3JOBS_SHA256_LEN);
-    ngx_s3jobs_sha256_add(&sha, NGX_S3JOBS_SIGV4_ALGORITHM "\n",
-                          sizeof(NGX_S3JOBS_SIGV4_ALGORITHM "\n") - 1);
-    ngx_s3jobs_sha256_add_line(&sha, &s->date);
-    ngx_s3jobs_sha256_add_line(&sha, &scope);
-    ngx_s3jobs_sha256_add(&sha, hex, sizeof(hex));
-    ngx_s3jobs_hmac_end(&sha, key, NGX_S3JOBS_SHA256_LEN, digest);
+    st = ngx_s3jobs_sigv4_state(key);
 
-    OPENSSL_cleanse(sha.digest, sizeof(sha.digest));
-    OPENSSL_cleanse(sha.buf, sizeof(sha.buf));
-
-    if (sha.rc != NGX_OK) {
-        ngx_memset(p, '0', NGX_S3JOBS_SHA256_HEX_LEN);
+    if (st == NULL
+        || ngx_s3jobs_sha256(digest, st->inner, buf, last - buf) != NGX_OK
+        || ngx_s3jobs_sha256(digest, st->outer, digest, sizeof(digest))
+           != NGX_OK)
+    {
         return NULL;
     }
 
@@ -319,50 +342,79 @@ ngx_s3jobs_sigv4_sign(u_char *p, ngx_s3jobs_sigv4_t *s, ngx_str_t *key_id,
 }
 
 
-static void
-ngx_s3jobs_sigv4_canonical(ngx_s3jobs_sha256_t *sha, ngx_s3jobs_sigv4_t *s,
+/* the string to sign, without headers and query, is the shorter text */
+
+static ngx_uint_t
+ngx_s3jobs_sigv4_too_long(ngx_s3jobs_sigv4_t *s)
+{
+    size_t      len;
+    ngx_uint_t  i;
+
+    len = s->method.len + s->path.len + s->query.len
+          + ngx_s3jobs_sigv4_scope_length(s)
+          + ngx_s3jobs_sigv4_signed_length(s) + s->payload_hash.len
+          + sizeof(NGX_S3JOBS_SIGV4_ALGORITHM) + NGX_S3JOBS_DATE_LEN
+          + NGX_S3JOBS_SHA256_HEX_LEN + sizeof("\n\n\n\n\n");
+
+    for (i = 0; i < s->nheaders; i++) {
+        len += s->headers[i].key.len + s->headers[i].value.len
+               + sizeof(":\n") - 1;
+    }
+
+    return len > NGX_S3JOBS_SIGV4_CANONICAL_MAX;
+}
+
+
+static u_char *
+ngx_s3jobs_sigv4_canonical(u_char *p, ngx_s3jobs_sigv4_t *s,
     ngx_str_t *signed_headers)
 {
     ngx_uint_t  i;
 
-    ngx_s3jobs_sha256_add_line(sha, &s->method);
-    ngx_s3jobs_sha256_add_line(sha, &s->path);
-    ngx_s3jobs_sha256_add_line(sha, &s->query);
+    p = ngx_s3jobs_sigv4_line(p, &s->method);
+    p = ngx_s3jobs_sigv4_line(p, &s->path);
+    p = ngx_s3jobs_sigv4_line(p, &s->query);
 
     for (i = 0; i < s->nheaders; i++) {
-        ngx_s3jobs_sha256_add(sha, s->headers[i].key.data,
-                              s->headers[i].key.len);
-        ngx_s3jobs_sha256_add(sha, ":", 1);
-        ngx_s3jobs_sha256_add_line(sha, &s->headers[i].value);
+        p = ngx_cpymem(p, s->headers[i].key.data, s->headers[i].key.len);
+        *p++ = ':';
+        p = ngx_s3jobs_sigv4_line(p, &s->headers[i].value);
     }
 
-    ngx_s3jobs_sha256_add(sha, "\n", 1);
-    ngx_s3jobs_sha256_add_line(sha, signed_headers);
-    ngx_s3jobs_sha256_add(sha, s->payload_hash.data, s->payload_hash.len);
+    *p++ = '\n';
+    p = ngx_s3jobs_sigv4_line(p, signed_headers);
+
+    return ngx_cpymem(p, s->payload_hash.data, s->payload_hash.len);
+}
+
+
+static u_char *
+ngx_s3jobs_sigv4_line(u_char *p, ngx_str_t *line)
+{
+    if (line->len) {
+        p = ngx_cpymem(p, line->data, line->len);
+    }
+
+    *p++ = '\n';
+
+    return p;
 }
 
 
 ngx_int_t
 ngx_s3jobs_sha256_hex(u_char *p, ngx_str_t *data)
 {
-    u_char               digest[NGX_S3JOBS_SHA256_LEN];
-    ngx_s3jobs_sha256_t  sha;
+    u_char  digest[NGX_S3JOBS_SHA256_LEN];
 
-    sha.rc = NGX_OK;
-
-    ngx_s3jobs_sha256_start(&sha);
-    ngx_s3jobs_sha256_add(&sha, data->data, data->len);
-    ngx_s3jobs_sha256_end(&sha, digest);
-
-    if (sha.rc != NGX_OK) {
+    if (ngx_s3jobs_sha256_begun == NULL
+        || ngx_s3jobs_sha256(digest, ngx_s3jobs_sha256_begun, data->data,
+                             data->len)
+           != NGX_OK)
+    {
         return NGX_ERROR;
     }
 
     (void) ngx_s3jobs_sigv4_hex(p, digest);
-
-    /* an STS request body may hold a token */
-
-    OPENSSL_cleanse(sha.buf, sizeof(sha.buf));
 
     return NGX_OK;
 }
@@ -371,119 +423,86 @@ ngx_s3jobs_sha256_hex(u_char *p, ngx_str_t *data)
 static u_char *
 ngx_s3jobs_sigv4_hex(u_char *p, u_char *digest)
 {
-    ngx_uint_t     i;
-
-    static u_char  hex[] = "0123456789abcdef";
+    ngx_uint_t  i;
 
     for (i = 0; i < NGX_S3JOBS_SHA256_LEN; i++) {
-        *p++ = hex[digest[i] >> 4];
-        *p++ = hex[digest[i] & 0xf];
+        p = ngx_cpymem(p, ngx_s3jobs_sigv4_hex_digits[digest[i]], 2);
     }
 
     return p;
 }
 
 
-static void
-ngx_s3jobs_hmac_start(ngx_s3jobs_sha256_t *sha, u_char *key, size_t len)
+/* keys are random bytes: the first one spreads them */
+
+static ngx_s3jobs_sigv4_state_t *
+ngx_s3jobs_sigv4_state(u_char *key)
 {
-    ngx_s3jobs_sha256_start(sha);
-    ngx_s3jobs_hmac_pad(sha, key, len, 0x36);
-}
+    ngx_s3jobs_sigv4_state_t  *st;
 
+    st = &ngx_s3jobs_sigv4_states[key[0] & (NGX_S3JOBS_SIGV4_STATES - 1)];
 
-/* digest may be the key itself */
-
-static void
-ngx_s3jobs_hmac_end(ngx_s3jobs_sha256_t *sha, u_char *key, size_t len,
-    u_char *digest)
-{
-    ngx_s3jobs_sha256_end(sha, sha->digest);
-
-    ngx_s3jobs_sha256_start(sha);
-    ngx_s3jobs_hmac_pad(sha, key, len, 0x5c);
-    ngx_s3jobs_sha256_add(sha, sha->digest, NGX_S3JOBS_SHA256_LEN);
-    ngx_s3jobs_sha256_end(sha, digest);
-}
-
-
-static void
-ngx_s3jobs_hmac_pad(ngx_s3jobs_sha256_t *sha, u_char *key, size_t len,
-    u_char pad)
-{
-    size_t  i;
-
-    for (i = 0; i < len; i++) {
-        sha->buf[i] = key[i] ^ pad;
+    if (st->set && ngx_memcmp(st->key, key, NGX_S3JOBS_SHA256_LEN) == 0) {
+        return st;
     }
 
-    ngx_memset(&sha->buf[len], pad, NGX_S3JOBS_SHA256_BLOCK - len);
+    st->set = 0;
 
-    sha->pos = sha->buf + NGX_S3JOBS_SHA256_BLOCK;
-}
-
-
-static void
-ngx_s3jobs_sha256_start(ngx_s3jobs_sha256_t *sha)
-{
-    sha->pos = sha->buf;
-
-    if (ngx_s3jobs_sha256_ctx == NULL
-        || EVP_DigestInit_ex(ngx_s3jobs_sha256_ctx, ngx_s3jobs_sha256, NULL)
-           != 1)
+    if (ngx_s3jobs_sigv4_pad(&st->inner, key, 0x36) != NGX_OK
+        || ngx_s3jobs_sigv4_pad(&st->outer, key, 0x5c) != NGX_OK)
     {
-        sha->rc = NGX_ERROR;
+        return NULL;
     }
+
+    ngx_memcpy(st->key, key, NGX_S3JOBS_SHA256_LEN);
+    st->set = 1;
+
+    return st;
 }
 
 
-static void
-ngx_s3jobs_sha256_add(ngx_s3jobs_sha256_t *sha, const void *p, size_t len)
+static ngx_int_t
+ngx_s3jobs_sigv4_pad(EVP_MD_CTX **ctx, u_char *key, u_char pad)
 {
-    if (len > (size_t) (sha->buf + sizeof(sha->buf) - sha->pos)) {
-        ngx_s3jobs_sha256_flush(sha, sha->buf, sha->pos - sha->buf);
-        sha->pos = sha->buf;
+    int         rc;
+    u_char      block[NGX_S3JOBS_SHA256_BLOCK];
+    ngx_uint_t  i;
 
-        if (len > sizeof(sha->buf)) {
-            ngx_s3jobs_sha256_flush(sha, p, len);
-            return;
+    if (*ctx == NULL) {
+        *ctx = EVP_MD_CTX_new();
+
+        if (*ctx == NULL) {
+            return NGX_ERROR;
         }
     }
 
-    if (len) {
-        sha->pos = ngx_cpymem(sha->pos, p, len);
+    ngx_memset(block, pad, NGX_S3JOBS_SHA256_BLOCK);
+
+    for (i = 0; i < NGX_S3JOBS_SHA256_LEN; i++) {
+        block[i] ^= key[i];
     }
+
+    rc = EVP_MD_CTX_copy_ex(*ctx, ngx_s3jobs_sha256_begun)
+         && EVP_DigestUpdate(*ctx, block, NGX_S3JOBS_SHA256_BLOCK);
+
+    OPENSSL_cleanse(block, sizeof(block));
+
+    return rc ? NGX_OK : NGX_ERROR;
 }
 
 
-static void
-ngx_s3jobs_sha256_add_line(ngx_s3jobs_sha256_t *sha, ngx_str_t *line)
+/* digest may be the data */
+
+static ngx_int_t
+ngx_s3jobs_sha256(u_char *digest, EVP_MD_CTX *begun, const u_char *data,
+    size_t len)
 {
-    ngx_s3jobs_sha256_add(sha, line->data, line->len);
-    ngx_s3jobs_sha256_add(sha, "\n", 1);
-}
-
-
-static void
-ngx_s3jobs_sha256_flush(ngx_s3jobs_sha256_t *sha, const void *p, size_t len)
-{
-    if (sha->rc == NGX_OK
-        && EVP_DigestUpdate(ngx_s3jobs_sha256_ctx, p, len) != 1)
-    {
-        sha->rc = NGX_ERROR;
-    }
-}
-
-
-static void
-ngx_s3jobs_sha256_end(ngx_s3jobs_sha256_t *sha, u_char *digest)
-{
-    ngx_s3jobs_sha256_flush(sha, sha->buf, sha->pos - sha->buf);
-
-    if (sha->rc != NGX_OK
+    if (EVP_MD_CTX_copy_ex(ngx_s3jobs_sha256_ctx, begun) != 1
+        || EVP_DigestUpdate(ngx_s3jobs_sha256_ctx, data, len) != 1
         || EVP_DigestFinal_ex(ngx_s3jobs_sha256_ctx, digest, NULL) != 1)
     {
-        sha->rc = NGX_ERROR;
-        ngx_memzero(digest, NGX_S3JOBS_SHA256_LEN);
+        return NGX_ERROR;
     }
+
+    return NGX_OK;
 }

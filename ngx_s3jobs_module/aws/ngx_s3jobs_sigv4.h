@@ -24,6 +24,9 @@
 /* YYYYMMDDThhmmssZ, the first eight bytes are the date of the scope */
 #define NGX_S3JOBS_DATE_LEN        16
 
+#define NGX_S3JOBS_SIGV4_SECRET_MAX     256
+#define NGX_S3JOBS_SIGV4_CANONICAL_MAX  16384
+
 /* hex(sha256("")), the payload hash of every request without a body */
 #define NGX_S3JOBS_EMPTY_SHA256                                               \
     "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
@@ -43,10 +46,17 @@ typedef struct {
 
 
 /*
- * Fetches the digest and allocates the one context that all later calls of
- * the process reuse.  May be called again.  Returns NGX_OK or NGX_ERROR.
+ * Fetches the digest and begins a context that all later calls of the process
+ * copy.  May be called again.  Returns NGX_OK or NGX_ERROR.
  */
 ngx_int_t ngx_s3jobs_sigv4_init(void);
+
+
+/*
+ * Zeroes what ngx_s3jobs_sigv4_sign() keeps of the signing keys it was given
+ * last: to be called when one of them is replaced.
+ */
+void ngx_s3jobs_sigv4_forget(void);
 
 
 /*
@@ -58,8 +68,9 @@ void ngx_s3jobs_sigv4_date(u_char *p, time_t t);
 
 /*
  * Derives the signing key for the scope date/region/service from a secret
- * access key of any length.  Only the first eight bytes of date are used.
- * Returns NGX_OK, or NGX_ERROR if the digest failed.
+ * access key of at most NGX_S3JOBS_SIGV4_SECRET_MAX bytes.  Only the first
+ * eight bytes of date are used.  Returns NGX_OK, or NGX_ERROR if the secret
+ * is longer or the digest failed.
  */
 ngx_int_t ngx_s3jobs_sigv4_key(u_char key[NGX_S3JOBS_SHA256_LEN],
     ngx_str_t *secret, ngx_str_t *date, ngx_str_t *region,
@@ -69,12 +80,12 @@ ngx_int_t ngx_s3jobs_sigv4_key(u_char key[NGX_S3JOBS_SHA256_LEN],
 /*
  * The value of the Authorization header: its length in bytes, which depends
  * on no secret; and the text itself written to p with the given signing key.
- * Nothing is allocated here; but OpenSSL 3 renews the state of the context,
- * some 100 bytes, whenever a hash begins.
  *
- * ngx_s3jobs_sigv4_sign() returns the end of the text.  Should the digest
- * fail, for want of that memory or of an init, it returns NULL, and the text
- * written has the right length and a signature of zeros.
+ * ngx_s3jobs_sigv4_sign() returns the end of the text.  It returns NULL, and
+ * what it wrote is of no use, if the digest failed (OpenSSL 3 allocates some
+ * 100 bytes whenever a hash begins), if nothing was initialised, or if the
+ * canonical request has more than NGX_S3JOBS_SIGV4_CANONICAL_MAX bytes, which
+ * one of ListJobs with the longest query, host and token has not.
  */
 size_t ngx_s3jobs_sigv4_length(ngx_s3jobs_sigv4_t *s, ngx_str_t *key_id);
 u_char *ngx_s3jobs_sigv4_sign(u_char *p, ngx_s3jobs_sigv4_t *s,

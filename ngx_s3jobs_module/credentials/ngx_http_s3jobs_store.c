@@ -158,6 +158,7 @@ ngx_http_s3jobs_update_copy(ngx_http_s3jobs_source_t *source)
     ngx_shmtx_unlock(&shpool->mutex);
 
     OPENSSL_cleanse(source->keys, sizeof(source->keys));
+    ngx_s3jobs_sigv4_forget();
 
     return NGX_OK;
 }

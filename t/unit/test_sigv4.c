@@ -65,22 +65,27 @@ static const date_t  dates[] = {
 };
 
 
-static ngx_uint_t  allocations, released;
+static ngx_uint_t  allocations, released, fail_at;
+
+
+static ngx_uint_t
+fails(void)
+{
+    return ++allocations == fail_at;
+}
 
 
 static void *
 count_malloc(size_t n, const char *file, int line)
 {
-    allocations++;
-    return malloc(n);
+    return fails() ? NULL : malloc(n);
 }
 
 
 static void *
 count_realloc(void *p, size_t n, const char *file, int line)
 {
-    allocations++;
-    return realloc(p, n);
+    return fails() ? NULL : realloc(p, n);
 }
 
 
@@ -235,34 +240,21 @@ reference_signature(char *out, const char *query, const char *token,
 /* the first test: nothing is initialised yet */
 
 static void
-test_failure(void **state)
+test_no_init(void **state)
 {
-    u_char               key[32], buf[1024], *end;
-    size_t               len;
+    u_char               key[32], buf[1024];
     ngx_str_t            id, data;
     ngx_keyval_t         headers[5];
     ngx_s3jobs_sigv4_t   s;
 
     memset(key, 1, sizeof(key));
-    memset(buf, 'x', sizeof(buf));
 
     prepare(&s, headers, "", NULL);
     set(&id, "AKIDEXAMPLE");
     set(&data, "abc");
 
     assert_null(ngx_s3jobs_sigv4_sign(buf, &s, &id, key));
-
-    len = ngx_s3jobs_sigv4_length(&s, &id);
-    end = buf + len;
-
-    assert_memory_equal(end - 74, "Signature=0000000000", 20);
-    assert_int_equal(end[-1], '0');
-    assert_int_equal(*end, 'x');
-
     assert_int_equal(ngx_s3jobs_sha256_hex(buf, &data), NGX_ERROR);
-    assert_int_equal(ngx_s3jobs_sigv4_key(key, &data, &s.date, &s.region,
-                                          &s.service),
-                     NGX_ERROR);
 }
 
 
@@ -329,12 +321,49 @@ test_secret_lengths(void **state)
 }
 
 
-/* pieces of every length against the buffer that gathers them */
+static void
+test_secret_too_long(void **state)
+{
+    u_char     key[32], secret[NGX_S3JOBS_SIGV4_SECRET_MAX + 1];
+    ngx_str_t  s, date, region, service;
+
+    memset(secret, 's', sizeof(secret));
+    set(&date, DATE);
+    set(&region, REGION);
+    set(&service, "s3");
+
+    s.data = secret;
+    s.len = sizeof(secret);
+
+    assert_int_equal(ngx_s3jobs_sigv4_key(key, &s, &date, &region, &service),
+                     NGX_ERROR);
+
+    s.len--;
+
+    assert_int_equal(ngx_s3jobs_sigv4_key(key, &s, &date, &region, &service),
+                     NGX_OK);
+}
+
 
 static void
-test_piece_lengths(void **state)
+check_signature(ngx_s3jobs_sigv4_t *s, const char *query, const char *token,
+    u_char *key)
 {
-    char                *out, *token, *query, signature[65];
+    char  *out, signature[65];
+
+    out = sign(s, key);
+
+    reference_signature(signature, query, token, key);
+    assert_string_equal(out + strlen(out) - 64, signature);
+
+    free(out);
+}
+
+
+static void
+test_lengths(void **state)
+{
+    char                *token, *query;
     size_t               n;
     u_char               key[32];
     ngx_keyval_t         headers[5];
@@ -354,53 +383,162 @@ test_piece_lengths(void **state)
         query[1299 - n] = '\0';
 
         prepare(&s, headers, query, token);
-        out = sign(&s, key);
+        check_signature(&s, query, token, key);
 
-        reference_signature(signature, query, token, key);
-        assert_string_equal(out + strlen(out) - 64, signature);
-
-        free(out);
         free(token);
         free(query);
     }
 }
 
 
+/* the longest that ListJobs can have, and one that is too long to lay out */
+
+static void
+test_longest(void **state)
+{
+    char                *token, *query;
+    u_char               key[32], buf[1024];
+    ngx_str_t            id;
+    ngx_keyval_t         headers[5];
+    ngx_s3jobs_sigv4_t   s;
+
+    derive(key, SECRET);
+    set(&id, "AKIDEXAMPLE");
+
+    query = malloc(4096);
+    token = malloc(NGX_S3JOBS_SIGV4_CANONICAL_MAX + 1);
+    assert_non_null(query);
+    assert_non_null(token);
+
+    memset(query, 'q', 4095);
+    query[4095] = '\0';
+    memset(token, 't', NGX_S3JOBS_SIGV4_CANONICAL_MAX);
+    token[8192] = '\0';
+
+    prepare(&s, headers, query, token);
+    check_signature(&s, query, token, key);
+
+    token[8192] = 't';
+    token[NGX_S3JOBS_SIGV4_CANONICAL_MAX] = '\0';
+
+    prepare(&s, headers, query, token);
+    assert_null(ngx_s3jobs_sigv4_sign(buf, &s, &id, key));
+
+    free(query);
+    free(token);
+}
+
+
+/* more keys than states are kept, in an order in which they come back */
+
+static void
+test_many_keys(void **state)
+{
+    u_char               keys[40][32];
+    ngx_uint_t           i;
+    ngx_keyval_t         headers[5];
+    ngx_s3jobs_sigv4_t   s;
+
+    for (i = 0; i < 40 * 32; i++) {
+        keys[i / 32][i % 32] = (u_char) (i % 32 == 0 ? i / 32 : i * i);
+    }
+
+    prepare(&s, headers, "maxResults=10", "token");
+
+    for (i = 0; i < 400; i++) {
+        if (i == 200) {
+            ngx_s3jobs_sigv4_forget();
+        }
+
+        check_signature(&s, "maxResults=10", "token", keys[i * i % 40]);
+        check_signature(&s, "maxResults=10", "token", keys[i * i % 40]);
+    }
+}
+
+
 /*
- * Nothing is allocated here.  OpenSSL 3 gets the state of a digest anew at
- * every EVP_DigestInit_ex(): three for a signature, nine for a key and one
- * for a hash.
+ * OpenSSL 3 allocates the state of a digest whenever one begins: three for a
+ * signature, one for a hash.
  */
 
 static void
 test_allocations(void **state)
 {
     u_char               key[32], buf[1024];
-    ngx_str_t            id, secret, data;
+    ngx_str_t            id, data;
     ngx_uint_t           i, before, frees;
     ngx_keyval_t         headers[5];
     ngx_s3jobs_sigv4_t   s;
 
+    derive(key, SECRET);
     prepare(&s, headers, "maxResults=10", "token");
     set(&id, "AKIDEXAMPLE");
-    set(&secret, SECRET);
     set(&data, "abc");
 
+    assert_non_null(ngx_s3jobs_sigv4_sign(buf, &s, &id, key));
     assert_int_not_equal(allocations, 0);
 
     before = allocations;
     frees = released;
 
     for (i = 0; i < 100; i++) {
-        assert_int_equal(ngx_s3jobs_sigv4_key(key, &secret, &s.date,
-                                              &s.region, &s.service),
-                         NGX_OK);
         assert_non_null(ngx_s3jobs_sigv4_sign(buf, &s, &id, key));
         assert_int_equal(ngx_s3jobs_sha256_hex(buf, &data), NGX_OK);
     }
 
     assert_int_equal(allocations - before, released - frees);
-    assert_in_range(allocations - before, 0, 100 * (3 + 9 + 1));
+    assert_in_range(allocations - before, 0, 100 * (3 + 1));
+}
+
+
+/* a signature is right, or there is none */
+
+static void
+test_allocation_fails(void **state)
+{
+    u_char               key[32], other[32], *end, buf[1024];
+    ngx_str_t            id;
+    ngx_uint_t           n, failed;
+    ngx_keyval_t         headers[5];
+    ngx_s3jobs_sigv4_t   s;
+
+    derive(key, SECRET);
+
+    /* a key whose state stands in the same place */
+
+    memcpy(other, key, sizeof(other));
+    other[31] ^= 1;
+
+    prepare(&s, headers, "maxResults=10", "token");
+    set(&id, "AKIDEXAMPLE");
+
+    failed = 0;
+
+    for (n = 1; ; n++) {
+        ngx_s3jobs_sigv4_forget();
+
+        check_signature(&s, "maxResults=10", "token", other);
+
+        allocations = 0;
+        fail_at = n;
+
+        end = ngx_s3jobs_sigv4_sign(buf, &s, &id, key);
+
+        fail_at = 0;
+
+        check_signature(&s, "maxResults=10", "token", other);
+        check_signature(&s, "maxResults=10", "token", key);
+
+        if (end) {
+            break;
+        }
+
+        failed++;
+    }
+
+    /* two states of the key, and three copies */
+
+    assert_in_range(failed, 5, 20);
 }
 
 
@@ -463,12 +601,16 @@ int
 main(void)
 {
     const struct CMUnitTest  tests[] = {
-        cmocka_unit_test(test_failure),
+        cmocka_unit_test(test_no_init),
         cmocka_unit_test(test_init),
         cmocka_unit_test(test_worked),
         cmocka_unit_test(test_secret_lengths),
-        cmocka_unit_test(test_piece_lengths),
+        cmocka_unit_test(test_secret_too_long),
+        cmocka_unit_test(test_lengths),
+        cmocka_unit_test(test_longest),
+        cmocka_unit_test(test_many_keys),
         cmocka_unit_test(test_allocations),
+        cmocka_unit_test(test_allocation_fails),
         cmocka_unit_test(test_date),
         cmocka_unit_test(test_sha256)
     };
