@@ -31,6 +31,7 @@ typedef struct {
 } ngx_s3jobs_sigv4_state_t;
 
 
+static ngx_int_t ngx_s3jobs_sigv4_context(EVP_MD_CTX **ctx);
 static size_t ngx_s3jobs_sigv4_scope_length(ngx_s3jobs_sigv4_t *s);
 static size_t ngx_s3jobs_sigv4_signed_length(ngx_s3jobs_sigv4_t *s);
 static u_char *ngx_s3jobs_sigv4_digits(u_char *p, ngx_uint_t n,
@@ -41,7 +42,7 @@ static u_char *ngx_s3jobs_sigv4_canonical(u_char *p, ngx_s3jobs_sigv4_t *s,
 static u_char *ngx_s3jobs_sigv4_line(u_char *p, ngx_str_t *line);
 static u_char *ngx_s3jobs_sigv4_hex(u_char *p, u_char *digest);
 static ngx_s3jobs_sigv4_state_t *ngx_s3jobs_sigv4_state(u_char *key);
-static ngx_int_t ngx_s3jobs_sigv4_pad(EVP_MD_CTX **ctx, u_char *key,
+static ngx_int_t ngx_s3jobs_sigv4_pad(EVP_MD_CTX *ctx, u_char *key,
     u_char pad);
 static ngx_int_t ngx_s3jobs_sha256(u_char *digest, EVP_MD_CTX *begun,
     const u_char *data, size_t len);
@@ -64,7 +65,6 @@ ngx_int_t
 ngx_s3jobs_sigv4_init(void)
 {
     EVP_MD         *sha256;
-    EVP_MD_CTX     *ctx, *begun;
     ngx_uint_t      i;
 
     static u_char   hex[] = "0123456789abcdef";
@@ -78,30 +78,52 @@ ngx_s3jobs_sigv4_init(void)
         ngx_s3jobs_sigv4_hex_digits[i][1] = hex[i & 0xf];
     }
 
+    if (ngx_s3jobs_sigv4_context(&ngx_s3jobs_sha256_ctx) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    for (i = 0; i < NGX_S3JOBS_SIGV4_STATES; i++) {
+        if (ngx_s3jobs_sigv4_context(&ngx_s3jobs_sigv4_states[i].inner)
+               != NGX_OK
+            || ngx_s3jobs_sigv4_context(&ngx_s3jobs_sigv4_states[i].outer)
+               != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+
     /* EVP_sha256() would be looked up anew whenever a hash begins */
 
     sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
-    begun = EVP_MD_CTX_new();
-    ctx = EVP_MD_CTX_new();
 
-    if (sha256 == NULL || ctx == NULL || begun == NULL
-        || EVP_DigestInit_ex(begun, sha256, NULL) != 1)
+    if (sha256 == NULL
+        || ngx_s3jobs_sigv4_context(&ngx_s3jobs_sha256_begun) != NGX_OK)
     {
-        EVP_MD_CTX_free(ctx);
-        EVP_MD_CTX_free(begun);
         EVP_MD_free(sha256);
-
         return NGX_ERROR;
+    }
+
+    if (EVP_DigestInit_ex(ngx_s3jobs_sha256_begun, sha256, NULL) != 1) {
+        EVP_MD_CTX_free(ngx_s3jobs_sha256_begun);
+        ngx_s3jobs_sha256_begun = NULL;
     }
 
     /* the context holds it */
 
     EVP_MD_free(sha256);
 
-    ngx_s3jobs_sha256_begun = begun;
-    ngx_s3jobs_sha256_ctx = ctx;
+    return ngx_s3jobs_sha256_begun ? NGX_OK : NGX_ERROR;
+}
 
-    return NGX_OK;
+
+static ngx_int_t
+ngx_s3jobs_sigv4_context(EVP_MD_CTX **ctx)
+{
+    if (*ctx == NULL) {
+        *ctx = EVP_MD_CTX_new();
+    }
+
+    return *ctx ? NGX_OK : NGX_ERROR;
 }
 
 
@@ -113,10 +135,6 @@ ngx_s3jobs_sigv4_forget(void)
 
     for (i = 0; i < NGX_S3JOBS_SIGV4_STATES; i++) {
         st = &ngx_s3jobs_sigv4_states[i];
-
-        if (st->inner == NULL) {
-            continue;
-        }
 
         st->set = 0;
 
@@ -448,8 +466,8 @@ ngx_s3jobs_sigv4_state(u_char *key)
 
     st->set = 0;
 
-    if (ngx_s3jobs_sigv4_pad(&st->inner, key, 0x36) != NGX_OK
-        || ngx_s3jobs_sigv4_pad(&st->outer, key, 0x5c) != NGX_OK)
+    if (ngx_s3jobs_sigv4_pad(st->inner, key, 0x36) != NGX_OK
+        || ngx_s3jobs_sigv4_pad(st->outer, key, 0x5c) != NGX_OK)
     {
         return NULL;
     }
@@ -462,19 +480,11 @@ ngx_s3jobs_sigv4_state(u_char *key)
 
 
 static ngx_int_t
-ngx_s3jobs_sigv4_pad(EVP_MD_CTX **ctx, u_char *key, u_char pad)
+ngx_s3jobs_sigv4_pad(EVP_MD_CTX *ctx, u_char *key, u_char pad)
 {
     int         rc;
     u_char      block[NGX_S3JOBS_SHA256_BLOCK];
     ngx_uint_t  i;
-
-    if (*ctx == NULL) {
-        *ctx = EVP_MD_CTX_new();
-
-        if (*ctx == NULL) {
-            return NGX_ERROR;
-        }
-    }
 
     ngx_memset(block, pad, NGX_S3JOBS_SHA256_BLOCK);
 
@@ -482,8 +492,8 @@ ngx_s3jobs_sigv4_pad(EVP_MD_CTX **ctx, u_char *key, u_char pad)
         block[i] ^= key[i];
     }
 
-    rc = EVP_MD_CTX_copy_ex(*ctx, ngx_s3jobs_sha256_begun)
-         && EVP_DigestUpdate(*ctx, block, NGX_S3JOBS_SHA256_BLOCK);
+    rc = EVP_MD_CTX_copy_ex(ctx, ngx_s3jobs_sha256_begun)
+         && EVP_DigestUpdate(ctx, block, NGX_S3JOBS_SHA256_BLOCK);
 
     OPENSSL_cleanse(block, sizeof(block));
 

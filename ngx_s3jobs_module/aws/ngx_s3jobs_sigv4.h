@@ -46,8 +46,8 @@ typedef struct {
 
 
 /*
- * Fetches the digest and begins a context that all later calls of the process
- * copy.  May be called again.  Returns NGX_OK or NGX_ERROR.
+ * Fetches the digest and allocates the contexts that all later calls of the
+ * process use.  May be called again.  Returns NGX_OK or NGX_ERROR.
  */
 ngx_int_t ngx_s3jobs_sigv4_init(void);
 

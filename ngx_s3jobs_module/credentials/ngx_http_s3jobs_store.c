@@ -37,11 +37,8 @@ static ngx_str_t  ngx_http_s3jobs_zone_name =
 
 
 ngx_int_t
-ngx_http_s3jobs_get_credentials(ngx_http_s3jobs_source_t *source,
-    ngx_str_t *date, ngx_str_t *region, u_char key[NGX_S3JOBS_SHA256_LEN])
+ngx_http_s3jobs_check_credentials(ngx_http_s3jobs_source_t *source)
 {
-    ngx_uint_t                 i;
-    ngx_http_s3jobs_key_t     *k;
     ngx_http_s3jobs_record_t  *rec;
 
     rec = source->record;
@@ -62,6 +59,24 @@ ngx_http_s3jobs_get_credentials(ngx_http_s3jobs_source_t *source,
         && !source->stale_ok)
     {
         return NGX_DECLINED;
+    }
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_s3jobs_get_credentials(ngx_http_s3jobs_source_t *source,
+    ngx_str_t *date, ngx_str_t *region, u_char key[NGX_S3JOBS_SHA256_LEN])
+{
+    ngx_int_t               rc;
+    ngx_uint_t              i;
+    ngx_http_s3jobs_key_t  *k;
+
+    rc = ngx_http_s3jobs_check_credentials(source);
+
+    if (rc != NGX_OK) {
+        return rc;
     }
 
     for (i = 0; i < NGX_HTTP_S3JOBS_KEYS; i++) {

@@ -237,11 +237,15 @@ ngx_int_t ngx_http_s3jobs_publish(ngx_http_s3jobs_source_t *source,
 
 
 /*
- * Credentials for a request.  On NGX_OK source->key_id and source->token are
- * up to date, until control returns to the event loop, and key is the signing
- * key for the date and the region.  NGX_DECLINED: there are none that are
- * good now, NGX_AGAIN: there never were any.
+ * Whether a request can be signed.  On NGX_OK source->key_id, source->token
+ * and source->expires are up to date, until control returns to the event
+ * loop.  NGX_DECLINED: there are no credentials that are good now, NGX_AGAIN:
+ * there never were any.
  */
+ngx_int_t ngx_http_s3jobs_check_credentials(ngx_http_s3jobs_source_t *source);
+
+
+/* the same, and the signing key for the date and the region */
 ngx_int_t ngx_http_s3jobs_get_credentials(ngx_http_s3jobs_source_t *source,
     ngx_str_t *date, ngx_str_t *region, u_char key[NGX_S3JOBS_SHA256_LEN]);
 

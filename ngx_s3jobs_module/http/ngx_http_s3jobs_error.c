@@ -28,7 +28,7 @@ void
 ngx_http_s3jobs_own_error(ngx_http_request_t *r, ngx_http_s3jobs_ctx_t *ctx,
     ngx_uint_t status)
 {
-    if (ctx->error.status == status) {
+    if (ctx->error.status == status || ctx->refused) {
         return;
     }
 

@@ -8,8 +8,6 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 
-#include <openssl/crypto.h>
-
 #include "ngx_http_s3jobs_module.h"
 #include "ngx_s3jobs_query.h"
 
@@ -22,7 +20,6 @@ static ngx_int_t ngx_http_s3jobs_find_credentials(ngx_http_request_t *r,
     ngx_http_s3jobs_ctx_t *ctx);
 static ngx_int_t ngx_http_s3jobs_set_strings(ngx_http_request_t *r,
     ngx_http_s3jobs_ctx_t *ctx, ngx_s3jobs_query_t *q);
-static void ngx_http_s3jobs_cleanup(void *data);
 static ngx_int_t ngx_http_s3jobs_reject(ngx_http_request_t *r,
     ngx_http_s3jobs_ctx_t *ctx, ngx_uint_t status, const char *code,
     const char *message);
@@ -30,7 +27,7 @@ static ngx_int_t ngx_http_s3jobs_reject_query(ngx_http_request_t *r,
     ngx_http_s3jobs_ctx_t *ctx, ngx_s3jobs_query_error_t *err);
 
 
-static ngx_str_t  ngx_http_s3jobs_path = ngx_string("/v20180820/jobs");
+ngx_str_t  ngx_http_s3jobs_path = ngx_string("/v20180820/jobs");
 
 
 ngx_int_t
@@ -115,6 +112,14 @@ ngx_http_s3jobs_eval_identity(ngx_http_request_t *r,
 
     slcf = ngx_http_get_module_loc_conf(r, ngx_http_s3jobs_module);
 
+    if (slcf->fixed_key.len) {
+        ctx->account = slcf->account->value;
+        ctx->region = slcf->region->value;
+        ctx->host = slcf->fixed_host;
+
+        return NGX_OK;
+    }
+
     if (ngx_http_complex_value(r, slcf->account, &ctx->account) != NGX_OK
         || ngx_http_complex_value(r, slcf->region, &ctx->region) != NGX_OK)
     {
@@ -189,36 +194,41 @@ ngx_http_s3jobs_find_credentials(ngx_http_request_t *r,
             ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
                           "unknown credentials source \"%V\" from "
                           "\"s3jobs_credentials\"", &name);
-            goto unavailable;
+            return ngx_http_s3jobs_no_credentials(r, ctx);
         }
     }
 
-    ctx->date.data = ctx->date_buf;
-    ctx->date.len = NGX_S3JOBS_DATE_LEN;
-
-    ngx_s3jobs_sigv4_date(ctx->date_buf, ngx_time());
-
-    rc = ngx_http_s3jobs_get_credentials(ctx->source, &ctx->date,
-                                         &ctx->region, ctx->key);
+    rc = ngx_http_s3jobs_check_credentials(ctx->source);
 
     if (rc == NGX_AGAIN) {
         rc = ngx_http_s3jobs_wait(r, ctx);
     }
 
-    if (rc == NGX_OK || rc == NGX_AGAIN) {
+    ctx->expires = ctx->source->expires;
+
+    switch (rc) {
+
+    case NGX_OK:
+    case NGX_AGAIN:
         return rc;
-    }
 
-    if (rc == NGX_ERROR) {
+    case NGX_ERROR:
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
+
+    default: /* NGX_DECLINED */
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                      "no usable credentials from source \"%V\"",
+                      &ctx->source->name);
+
+        return ngx_http_s3jobs_no_credentials(r, ctx);
     }
+}
 
-    ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
-                  "no usable credentials from source \"%V\"",
-                  &ctx->source->name);
 
-unavailable:
-
+ngx_int_t
+ngx_http_s3jobs_no_credentials(ngx_http_request_t *r,
+    ngx_http_s3jobs_ctx_t *ctx)
+{
     ngx_str_set(&ctx->retry_after, "1");
 
     return ngx_http_s3jobs_reject(r, ctx, NGX_HTTP_SERVICE_UNAVAILABLE,
@@ -228,118 +238,63 @@ unavailable:
 }
 
 
-/*
- * All strings that the request upstream is made of, in one allocation, with
- * room for the signature: signing later on cannot fail.
- */
+/* the query goes last: the cache key ends with it */
 
 static ngx_int_t
 ngx_http_s3jobs_set_strings(ngx_http_request_t *r, ngx_http_s3jobs_ctx_t *ctx,
     ngx_s3jobs_query_t *q)
 {
     u_char                      *p;
-    size_t                       len, host_len, query_len, key_len;
-    ngx_keyval_t                 headers[5];
-    ngx_s3jobs_sigv4_t           s;
-    ngx_pool_cleanup_t          *cln;
+    size_t                       len, query_len;
     ngx_http_s3jobs_loc_conf_t  *slcf;
 
     slcf = ngx_http_get_module_loc_conf(r, ngx_http_s3jobs_module);
 
-    cln = ngx_pool_cleanup_add(r->pool, 0);
-    if (cln == NULL) {
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    query_len = ngx_s3jobs_query_length(q);
+
+    if (slcf->fixed_key.len && query_len == 0) {
+        ctx->cache_key = slcf->fixed_key;
+        ngx_str_set(&ctx->query, "");
+        return NGX_OK;
     }
 
-    cln->handler = ngx_http_s3jobs_cleanup;
-    cln->data = ctx;
-
-    ctx->key_id = ctx->source->key_id;
-    ctx->token = ctx->source->token;
-    ctx->expires = ctx->source->expires;
-
-    ngx_http_s3jobs_request(ctx, &s, headers);
-
-    query_len = ngx_s3jobs_query_length(q);
-    host_len = slcf->host ? 0 : NGX_S3JOBS_ENDPOINT_MAX;
-    key_len = ctx->account.len + 1 + ctx->region.len + 1 + query_len;
-
-    len = ctx->key_id.len + ctx->token.len + query_len + host_len + key_len
-          + ngx_s3jobs_sigv4_length(&s, &ctx->key_id);
+    len = ctx->account.len + 1 + ctx->region.len + 1 + query_len
+          + (ctx->host.len ? 0 : NGX_S3JOBS_ENDPOINT_MAX);
 
     p = ngx_pnalloc(r->pool, len);
     if (p == NULL) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    /* the source's copies may change before the signature is made */
-
-    ctx->key_id.data = p;
-    p = ngx_cpymem(p, ctx->source->key_id.data, ctx->key_id.len);
-
-    ctx->token.data = p;
-    p = ngx_cpymem(p, ctx->source->token.data, ctx->token.len);
-
-    ctx->cache_key.data = p;
-    ctx->cache_key.len = key_len;
-    p = ngx_cpymem(p, ctx->account.data, ctx->account.len);
-    *p++ = ':';
-    p = ngx_cpymem(p, ctx->region.data, ctx->region.len);
-    *p++ = ':';
-
-    ctx->query.data = p;
-    p = ngx_s3jobs_query_write(p, q);
-    ctx->query.len = p - ctx->query.data;
-
-    if (slcf->host == NULL) {
+    if (ctx->host.len == 0) {
         ctx->host.data = p;
         p = ngx_s3jobs_endpoint_write(p, &ctx->account, &ctx->region,
                                       slcf->endpoint);
         ctx->host.len = p - ctx->host.data;
     }
 
-    ctx->authorization_buf = p;
+    ctx->cache_key.data = p;
+    p = ngx_http_s3jobs_key_write(p, &ctx->account, &ctx->region);
 
-    ngx_str_set(&ctx->content_sha256, NGX_S3JOBS_EMPTY_SHA256);
+    ctx->query.data = p;
+    p = ngx_s3jobs_query_write(p, q);
+    ctx->query.len = p - ctx->query.data;
+
+    ctx->cache_key.len = p - ctx->cache_key.data;
 
     return NGX_OK;
 }
 
 
-void
-ngx_http_s3jobs_request(ngx_http_s3jobs_ctx_t *ctx, ngx_s3jobs_sigv4_t *s,
-    ngx_keyval_t *headers)
+u_char *
+ngx_http_s3jobs_key_write(u_char *p, ngx_str_t *account, ngx_str_t *region)
 {
-    ngx_str_set(&s->method, "GET");
-    s->path = ngx_http_s3jobs_path;
-    s->query = ctx->query;
-    ngx_str_set(&s->payload_hash, NGX_S3JOBS_EMPTY_SHA256);
-    s->date = ctx->date;
-    s->region = ctx->region;
-    ngx_str_set(&s->service, "s3");
+    p = ngx_cpymem(p, account->data, account->len);
+    *p++ = ':';
+    p = ngx_cpymem(p, region->data, region->len);
+    *p++ = ':';
 
-    s->headers = headers;
-    s->nheaders = ctx->token.len ? 5 : 4;
-
-    ngx_str_set(&headers[0].key, "host");
-    headers[0].value = ctx->host;
-    ngx_str_set(&headers[1].key, "x-amz-account-id");
-    headers[1].value = ctx->account;
-    ngx_str_set(&headers[2].key, "x-amz-content-sha256");
-    headers[2].value = s->payload_hash;
-    ngx_str_set(&headers[3].key, "x-amz-date");
-    headers[3].value = ctx->date;
-    ngx_str_set(&headers[4].key, "x-amz-security-token");
-    headers[4].value = ctx->token;
-}
-
-
-static void
-ngx_http_s3jobs_cleanup(void *data)
-{
-    ngx_http_s3jobs_ctx_t *ctx = data;
-
-    OPENSSL_cleanse(ctx->key, sizeof(ctx->key));
+    return p;
 }
 
 

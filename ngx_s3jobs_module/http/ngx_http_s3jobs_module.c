@@ -35,6 +35,8 @@ static char *ngx_http_s3jobs_merge_loc_conf(ngx_conf_t *cf, void *parent,
     void *child);
 static char *ngx_http_s3jobs_check_loc_conf(ngx_conf_t *cf,
     ngx_http_s3jobs_loc_conf_t *slcf);
+static char *ngx_http_s3jobs_set_fixed(ngx_conf_t *cf,
+    ngx_http_s3jobs_loc_conf_t *slcf);
 static ngx_int_t ngx_http_s3jobs_init_module(ngx_cycle_t *cycle);
 static ngx_int_t ngx_http_s3jobs_init_process(ngx_cycle_t *cycle);
 static void ngx_http_s3jobs_exit_process(ngx_cycle_t *cycle);
@@ -596,6 +598,46 @@ ngx_http_s3jobs_check_loc_conf(ngx_conf_t *cf,
                       slcf->endpoint_place.line);
         return NGX_CONF_ERROR;
     }
+
+    return ngx_http_s3jobs_set_fixed(cf, slcf);
+}
+
+
+/* what is the same for every request is made once */
+
+static char *
+ngx_http_s3jobs_set_fixed(ngx_conf_t *cf, ngx_http_s3jobs_loc_conf_t *slcf)
+{
+    u_char      *p;
+    ngx_str_t   *account, *region;
+
+    if (slcf->account->lengths || slcf->region->lengths
+        || (slcf->host && slcf->host->lengths))
+    {
+        return NGX_CONF_OK;
+    }
+
+    account = &slcf->account->value;
+    region = &slcf->region->value;
+
+    p = ngx_pnalloc(cf->pool, account->len + 1 + region->len + 1
+                              + NGX_S3JOBS_ENDPOINT_MAX);
+    if (p == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    slcf->fixed_key.data = p;
+    p = ngx_http_s3jobs_key_write(p, account, region);
+    slcf->fixed_key.len = p - slcf->fixed_key.data;
+
+    if (slcf->host) {
+        slcf->fixed_host = slcf->host->value;
+        return NGX_CONF_OK;
+    }
+
+    slcf->fixed_host.data = p;
+    p = ngx_s3jobs_endpoint_write(p, account, region, slcf->endpoint);
+    slcf->fixed_host.len = p - slcf->fixed_host.data;
 
     return NGX_CONF_OK;
 }

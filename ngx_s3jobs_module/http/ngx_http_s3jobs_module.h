@@ -46,6 +46,10 @@ typedef struct {
     ngx_uint_t                  endpoint;    /* NGX_S3JOBS_FIPS, ... */
     ngx_http_complex_value_t   *host;        /* NULL: derived */
 
+    /* where account, region and host have no variables, else of length 0 */
+    ngx_str_t                   fixed_host;
+    ngx_str_t                   fixed_key;   /* of a query without arguments */
+
     ngx_uint_t                  json;
     size_t                      json_buffer_size;
     ngx_msec_t                  credentials_timeout;
@@ -69,15 +73,15 @@ typedef struct {
     ngx_str_t                   region;
     ngx_str_t                   host;
     ngx_str_t                   query;
-    ngx_str_t                   date;
-    ngx_str_t                   content_sha256;
     ngx_str_t                   cache_key;
+
+    /* of the signature, len 0: there is none yet */
+    ngx_str_t                   date;
     ngx_str_t                   key_id;
     ngx_str_t                   token;
-    ngx_str_t                   authorization;    /* len 0: not signed yet */
-    u_char                     *authorization_buf;
+    ngx_str_t                   authorization;
     u_char                      date_buf[NGX_S3JOBS_DATE_LEN];
-    u_char                      key[NGX_S3JOBS_SHA256_LEN];
+
     ngx_http_s3jobs_source_t   *source;
     ngx_http_s3jobs_wait_t     *wait;
     time_t                      expires;          /* 0: never */
@@ -90,6 +94,7 @@ typedef struct {
     ngx_http_s3jobs_filter_t   *filter;
 
     unsigned                    ready:1;          /* the strings are set */
+    unsigned                    refused:1;        /* error tells why */
     unsigned                    listed:1;         /* jobs is valid */
 } ngx_http_s3jobs_ctx_t;
 
@@ -109,9 +114,20 @@ ngx_int_t ngx_http_s3jobs_wait(ngx_http_request_t *r,
 /* the request's context, made if need be, NULL if there is no memory */
 ngx_http_s3jobs_ctx_t *ngx_http_s3jobs_create_ctx(ngx_http_request_t *r);
 
-/* what is signed for the request; headers has room for five */
-void ngx_http_s3jobs_request(ngx_http_s3jobs_ctx_t *ctx,
-    ngx_s3jobs_sigv4_t *s, ngx_keyval_t *headers);
+/* the beginning of a cache key: account and region */
+u_char *ngx_http_s3jobs_key_write(u_char *p, ngx_str_t *account,
+    ngx_str_t *region);
+
+/* ctx->error for want of credentials; returns its status */
+ngx_int_t ngx_http_s3jobs_no_credentials(ngx_http_request_t *r,
+    ngx_http_s3jobs_ctx_t *ctx);
+
+/*
+ * For a getter that nginx may call while it builds the request upstream: sees
+ * to it that the request is signed, or else that it is not sent.  At any
+ * other time it does nothing.
+ */
+void ngx_http_s3jobs_signed(ngx_http_request_t *r);
 
 /*
  * The context, or the parent's for the clone that refreshes a cached answer,
@@ -120,6 +136,7 @@ void ngx_http_s3jobs_request(ngx_http_s3jobs_ctx_t *ctx,
 ngx_http_s3jobs_ctx_t *ngx_http_s3jobs_get_ctx(ngx_http_request_t *r);
 
 
+extern ngx_str_t     ngx_http_s3jobs_path;
 extern ngx_module_t  ngx_http_s3jobs_module;
 
 

@@ -15,7 +15,9 @@ static ngx_int_t ngx_http_s3jobs_identity_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_s3jobs_string_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
-static ngx_int_t ngx_http_s3jobs_authorization_variable(ngx_http_request_t *r,
+static ngx_int_t ngx_http_s3jobs_signed_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_s3jobs_sha256_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_s3jobs_jobs_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
@@ -42,17 +44,16 @@ static ngx_http_variable_t  ngx_http_s3jobs_vars[] = {
       offsetof(ngx_http_s3jobs_ctx_t, host),
       NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
-    { ngx_string("s3jobs_date"), NULL, ngx_http_s3jobs_string_variable,
+    { ngx_string("s3jobs_date"), NULL, ngx_http_s3jobs_signed_variable,
       offsetof(ngx_http_s3jobs_ctx_t, date),
       NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
     { ngx_string("s3jobs_content_sha256"), NULL,
-      ngx_http_s3jobs_string_variable,
-      offsetof(ngx_http_s3jobs_ctx_t, content_sha256),
+      ngx_http_s3jobs_sha256_variable, 0,
       NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
     { ngx_string("s3jobs_security_token"), NULL,
-      ngx_http_s3jobs_string_variable,
+      ngx_http_s3jobs_signed_variable,
       offsetof(ngx_http_s3jobs_ctx_t, token),
       NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
@@ -61,7 +62,8 @@ static ngx_http_variable_t  ngx_http_s3jobs_vars[] = {
       NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
     { ngx_string("s3jobs_authorization"), NULL,
-      ngx_http_s3jobs_authorization_variable, 0,
+      ngx_http_s3jobs_signed_variable,
+      offsetof(ngx_http_s3jobs_ctx_t, authorization),
       NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
     { ngx_string("s3jobs_error"), NULL, ngx_http_s3jobs_string_variable,
@@ -187,45 +189,27 @@ ngx_http_s3jobs_string_variable(ngx_http_request_t *r,
 }
 
 
-/* evaluated when nginx builds the request upstream, and only then */
+/* the signature is made when nginx builds the request upstream */
 
 static ngx_int_t
-ngx_http_s3jobs_authorization_variable(ngx_http_request_t *r,
+ngx_http_s3jobs_signed_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {
-    ngx_keyval_t            headers[5];
-    ngx_s3jobs_sigv4_t      s;
-    ngx_http_s3jobs_ctx_t  *ctx;
+    ngx_http_s3jobs_signed(r);
 
-    ctx = ngx_http_s3jobs_get_ctx(r);
+    return ngx_http_s3jobs_string_variable(r, v, data);
+}
 
-    if (ctx == NULL || !ctx->ready) {
-        v->not_found = 1;
-        return NGX_OK;
-    }
 
-    if (ctx->authorization.len == 0) {
-        ngx_http_s3jobs_request(ctx, &s, headers);
-
-        ctx->authorization.data = ctx->authorization_buf;
-        ctx->authorization.len = ngx_s3jobs_sigv4_length(&s, &ctx->key_id);
-
-        if (ngx_s3jobs_sigv4_sign(ctx->authorization.data, &s, &ctx->key_id,
-                                  ctx->key)
-            == NULL)
-        {
-            /* S3 refuses it, which is better than a request without it */
-
-            ngx_log_error(NGX_LOG_ALERT, r->connection->log, 0,
-                          "signing failed in OpenSSL");
-        }
-    }
-
-    v->len = ctx->authorization.len;
+static ngx_int_t
+ngx_http_s3jobs_sha256_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    v->len = NGX_S3JOBS_SHA256_HEX_LEN;
     v->valid = 1;
     v->no_cacheable = 0;
     v->not_found = 0;
-    v->data = ctx->authorization.data;
+    v->data = (u_char *) NGX_S3JOBS_EMPTY_SHA256;
 
     return NGX_OK;
 }
