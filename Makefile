@@ -1,6 +1,8 @@
 # make            the module for the nginx of Debian (package nginx-dev)
 # make demo       a signed listing through a private nginx, see README.md
 # make test       everything that has to hold
+# make install    into the modules directory of the nginx in PATH (DESTDIR)
+# make deb        a Debian package, below build/deb
 #
 # make NGINX_SRC=dir [STATIC=1] [SANITIZE=address,undefined]
 #                 against an unpacked nginx source tree
@@ -14,6 +16,8 @@ STATIC      =
 SANITIZE    =
 CC          = cc
 PYTHON      = /usr/bin/python3
+DESTDIR     =
+DEB         = $(BUILD)/deb
 
 # what nginx runs under test: a binary, and the module if it is dynamic
 TEST_NGINX_BINARY ?= $(if $(NGINX_SRC),$(CURDIR)/$(BUILD)/nginx,/usr/sbin/nginx)
@@ -42,7 +46,7 @@ PURE        = $(wildcard $(SRC)/formats/*.c $(SRC)/aws/*.c)
 GLUE        = $(wildcard $(SRC)/credentials/*.c $(SRC)/http/*.c)
 HEADERS     = $(wildcard $(SRC)/*/*.h)
 
-.PHONY: all deps demo test unit e2e lint clean FORCE
+.PHONY: all deps demo test unit e2e lint install deb clean FORCE
 
 all: $(MODULE)
 
@@ -106,6 +110,37 @@ lint: $(TREE)/objs/ngx_auto_config.h
 	cppcheck --quiet --error-exitcode=1 --inline-suppr \
 	    --enable=warning,portability --suppress=missingIncludeSystem \
 	    $(PURE) $(GLUE)
+
+# into the nginx that is run: it says where, or the default of its configure
+
+NGINX       = $(or $(shell command -v nginx),/usr/sbin/nginx)
+NGINX_V     = $(shell $(NGINX) -V 2>&1 | tr ' ' '\n')
+NGINX_PATH  = $(patsubst --$(1)=%,%,$(filter --$(1)=%,$(NGINX_V)))
+MODULES_DIR = $(or $(call NGINX_PATH,modules-path),$(or \
+              $(call NGINX_PATH,prefix),/usr/local/nginx)/modules)
+
+install: $(MODULE)
+	@test -z "$(STATIC)" || { \
+	    echo "make: linked in, there is no module to install" >&2; exit 1; }
+	@$(NGINX) -v 2> /dev/null || { \
+	    echo "make: no nginx at $(NGINX), give NGINX=path" >&2; exit 1; }
+	install -d "$(DESTDIR)$(MODULES_DIR)"
+	install -m 644 $(MODULE) "$(DESTDIR)$(MODULES_DIR)"
+
+# from a copy, since debhelper writes into the tree that it builds
+
+deb:
+	@dpkg-checkbuilddeps || { \
+	    echo "make: as root, \"apt-get build-dep ./\" installs them" >&2; \
+	    exit 1; }
+	@rm -rf $(DEB)
+	@mkdir -p $(DEB)/src
+	@tar -c --exclude=./$(BUILD) --exclude=./.git --exclude=__pycache__ \
+	    --exclude=node_modules . | tar -x -C $(DEB)/src
+	@echo "building the package"
+	@cd $(DEB)/src && dpkg-buildpackage -us -uc -b > ../build.log 2>&1 \
+	    || { tail -n 30 ../build.log; exit 1; } >&2
+	@ls $(DEB)/*.deb
 
 clean:
 	rm -rf $(BUILD)
