@@ -10,6 +10,7 @@ show little: padding moves every byte of every document to such a border.
 S3JOBS_LONG=1 for 10,000 documents of hypothesis instead of 200.
 """
 
+import contextlib
 import json
 import os
 import pathlib
@@ -40,10 +41,9 @@ EXAMPLES = settings(
 
 
 class Driver:
-    def __init__(self, path):
-        self.path = path
+    def __init__(self, *command):
         self.process = subprocess.Popen(
-            [path], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=subprocess.PIPE)
 
     def __call__(self, document, mode='whole', n=0):
@@ -85,19 +85,33 @@ def path():
     return str(ROOT / 'build/unit/listing_driver')
 
 
-@pytest.fixture(scope='module')
-def driver(path):
-    driver = Driver(path)
+@contextlib.contextmanager
+def running(*command):
+    driver = Driver(*command)
     yield driver
     out, err = driver.process.communicate(timeout=300)
     assert (driver.process.returncode, out, err) == (0, b'', b'')
 
 
+@pytest.fixture(scope='module')
+def driver(path):
+    with running(path) as driver:
+        yield driver
+
+
+@pytest.fixture(scope='module')
+def job_driver(path):
+    with running(path, 'job') as driver:
+        yield driver
+
+
 # ---- what is right
 
-SHAPE = botocore.model.ServiceModel(
+MODEL = botocore.model.ServiceModel(
     botocore.loaders.Loader().load_service_model('s3control', 'service-2'),
-    's3control').operation_model('ListJobs').output_shape
+    's3control')
+SHAPE = MODEL.operation_model('ListJobs').output_shape
+JOB_SHAPE = MODEL.operation_model('DescribeJob').output_shape
 PARSER = botocore.parsers.ResponseParserFactory()
 PARSER.set_parser_defaults(timestamp_parser=str)
 PARSER = PARSER.create_parser('rest-xml')
@@ -627,3 +641,123 @@ def test_hypothesis_mangled(driver, document, edits, seed):
                 model(document)
         else:
             check(first[1], document)
+
+
+# ---- DescribeJob, as botocore's model describes it
+
+SAMPLES = ['', 'a', 'Bucket & <more> "q" \\ \u20ac\U0001f600\x7f\u2028',
+           '2026-01-02T03:04:05.678Z', ' two\n lines ', 'true', '42']
+
+
+def escape(rng, text):
+    return ''.join(f'&#{ord(c)};' if c in '\r\n' or rng.random() < .02 else
+                   {'&': '&amp;', '<': '&lt;', '>': '&gt;'}.get(c, c)
+                   for c in text)
+
+
+def generate(rng, shape, name, full):
+    """An element of the shape, its children in any order, some left out."""
+    content = ''
+    kind = shape.type_name
+    space = rng.choice(['', '', '\n  '])
+    if kind == 'structure':
+        members = list(shape.members.items())
+        rng.shuffle(members)
+        if name == 'Operation' or shape.is_tagged_union:
+            members = members[:1]
+        elif not full:
+            members = [m for m in members if rng.random() < .7]
+        content = space.join(
+            generate(rng, member, member.serialization.get('name', key), full)
+            for key, member in members)
+    elif kind == 'list':
+        content = space.join(
+            generate(rng, shape.member,
+                     shape.member.serialization.get('name', 'member'), full)
+            for _ in range(rng.choice([0, 1, 3])))
+    elif kind == 'map':
+        for n in range(rng.choice([0, 1, 3])):
+            pair = [f'<key>{n}{escape(rng, rng.choice(SAMPLES))}</key>',
+                    f'<value>{escape(rng, rng.choice(SAMPLES))}</value>']
+            content += f'<entry>{space.join(pair)}</entry>'
+    elif kind == 'boolean':
+        content = rng.choice(['true', 'false'])
+    elif kind in ('integer', 'long'):
+        content = str(rng.choice([0, 7, -1, 2 ** 31 - 1, 2 ** 63 - 1]))
+    else:
+        content = escape(rng, rng.choice(SAMPLES))
+    return f'<{name}>{content}</{name}>' if content or rng.random() < .5 \
+        else f'<{name}/>'
+
+
+def leaves(shape, path=()):
+    """The path and type of all that is no string in the model."""
+    kind = shape.type_name
+    if kind == 'structure':
+        for name, member in shape.members.items():
+            yield from leaves(member, path + (name,))
+    elif kind == 'list':
+        yield path, 'list'
+        yield from leaves(shape.member, path + (0,))
+    elif kind in ('map', 'boolean', 'integer', 'long'):
+        yield path, kind
+
+
+def kinds(value, path=()):
+    if isinstance(value, dict):
+        if 'UserMetadata' in path[-1:]:
+            yield path, 'map'
+        for name, child in value.items():
+            yield from kinds(child, path + (name,))
+    elif isinstance(value, list):
+        yield path, 'list'
+        for child in value:
+            yield from kinds(child, path + (0,))
+    elif isinstance(value, (bool, Number)):
+        yield path, 'boolean' if value in (True, False) else 'number'
+
+
+def test_describe_job(job_driver):
+    """200 jobs of botocore's service model; each of its types is met."""
+    met = set()
+    for seed in range(200):
+        rng = random.Random(seed)
+        document = ('<?xml version="1.0" encoding="UTF-8"?>\n'
+                    '<DescribeJobResult xmlns="u">' + generate(
+                        rng, JOB_SHAPE.members['Job'], 'Job', seed % 2)
+                    + '</DescribeJobResult>').encode()
+        answer = job_driver.good(document)
+        for how in ('step', 1), ('step', 7), ('random', seed):
+            assert job_driver.good(document, *how) == answer
+        made = read(answer)
+        expected = PARSER.parse({'status_code': 200, 'headers': {},
+                                 'body': document}, JOB_SHAPE)
+        del expected['ResponseMetadata']
+        assert plain(made) == plain(expected), document
+        met |= set(kinds(made))
+    wanted = {(path, 'number' if kind in ('integer', 'long') else kind)
+              for path, kind in leaves(JOB_SHAPE)}
+    assert wanted and wanted <= met
+
+
+def plain(value):
+    """With types told apart, and numbers by their digits."""
+    if isinstance(value, dict):
+        return {name: plain(child) for name, child in value.items()}
+    if isinstance(value, list):
+        return [plain(child) for child in value]
+    if isinstance(value, (Number, int)) and not isinstance(value, bool):
+        return 'number', str(value)
+    return type(value), value
+
+
+@pytest.mark.parametrize('document', [
+    b'<DescribeJobResult/>', b'<ListJobsResult><Jobs/></ListJobsResult>',
+    b'<DescribeJobResult><Job/><Job/></DescribeJobResult>',
+    b'<DescribeJobResult><Job><Priority>x</Priority></Job>'
+    b'</DescribeJobResult>',
+    b'<DescribeJobResult><Job><ConfirmationRequired>yes'
+    b'</ConfirmationRequired></Job></DescribeJobResult>',
+    b'<DescribeJobResult><Job>'])
+def test_describe_job_broken(job_driver, document):
+    job_driver.bad(document, 'all')

@@ -10,6 +10,7 @@
 
 #include <ngx_config.h>
 #include <ngx_core.h>
+#include "ngx_s3jobs_fields.h"
 #include "ngx_s3jobs_json.h"
 
 
@@ -28,6 +29,11 @@
  * taken, but a second Jobs breaks the document.  Text between elements is
  * dropped.
  *
+ * A DescribeJobResult becomes {"Job":{...}} by the same rules.  Known lists
+ * are arrays, empty ones too, whatever their items are called; maps are
+ * objects, in which the first entry of a key is taken; booleans are "true" or
+ * "false", and an empty one is left out.  A document without Job is broken.
+ *
  * Nothing that was written parses as JSON before ngx_s3jobs_listing_finish()
  * has returned NGX_OK.
  */
@@ -37,8 +43,8 @@ typedef struct ngx_s3jobs_listing_s  ngx_s3jobs_listing_t;
 
 /*
  * What is more than this breaks the document: bytes of text of one element
- * and of NextToken (the API says 1024), names of unknown elements around one
- * place.  See also ngx_s3jobs_sax.h and ngx_s3jobs_writer.h.
+ * and of NextToken (the API says 1024), names of unknown elements and keys of
+ * maps around one place.  See also ngx_s3jobs_sax.h and ngx_s3jobs_writer.h.
  */
 #define NGX_S3JOBS_LISTING_TEXT_MAX   65536
 #define NGX_S3JOBS_LISTING_TOKEN_MAX  4096
@@ -46,10 +52,12 @@ typedef struct ngx_s3jobs_listing_s  ngx_s3jobs_listing_t;
 
 
 /*
- * A converter that writes to out, which must outlive it; NULL if there is no
- * memory.  Free it with ngx_s3jobs_listing_destroy(), which takes NULL.
+ * A converter of &ngx_s3jobs_list_jobs or &ngx_s3jobs_describe_job that
+ * writes to out, which must outlive it; NULL if there is no memory.  Free it
+ * with ngx_s3jobs_listing_destroy(), which takes NULL.
  */
-ngx_s3jobs_listing_t *ngx_s3jobs_listing_create(ngx_s3jobs_out_t *out);
+ngx_s3jobs_listing_t *ngx_s3jobs_listing_create(
+    const ngx_s3jobs_document_t *document, ngx_s3jobs_out_t *out);
 void ngx_s3jobs_listing_destroy(ngx_s3jobs_listing_t *l);
 
 

@@ -34,6 +34,7 @@ static ngx_int_t ngx_s3jobs_json_other(ngx_s3jobs_out_t *out,
     const u_char *p, const u_char *last);
 static ngx_int_t ngx_s3jobs_json_special(ngx_s3jobs_out_t *out,
     const u_char *p, ngx_int_t len);
+static ngx_inline void ngx_s3jobs_json_trim(ngx_str_t *s);
 
 
 ngx_int_t
@@ -224,27 +225,14 @@ ngx_s3jobs_json_integer(ngx_str_t *s)
 {
     u_char  *p, *last;
 
+    ngx_s3jobs_json_trim(s);
+
     if (s->len == 0) {
         return NGX_DECLINED;
     }
 
     p = s->data;
     last = p + s->len;
-
-    while (p < last && ngx_s3jobs_is_space(*p)) {
-        p++;
-    }
-
-    while (p < last && ngx_s3jobs_is_space(last[-1])) {
-        last--;
-    }
-
-    s->data = p;
-    s->len = last - p;
-
-    if (p == last) {
-        return NGX_DECLINED;
-    }
 
     if (*p == '-') {
         p++;
@@ -259,6 +247,39 @@ ngx_s3jobs_json_integer(ngx_str_t *s)
     }
 
     return (p == last) ? NGX_OK : NGX_ERROR;
+}
+
+
+ngx_int_t
+ngx_s3jobs_json_boolean(ngx_str_t *s)
+{
+    ngx_s3jobs_json_trim(s);
+
+    if (s->len == 0) {
+        return NGX_DECLINED;
+    }
+
+    if ((s->len == 4 && ngx_memcmp(s->data, "true", 4) == 0)
+        || (s->len == 5 && ngx_memcmp(s->data, "false", 5) == 0))
+    {
+        return NGX_OK;
+    }
+
+    return NGX_ERROR;
+}
+
+
+static ngx_inline void
+ngx_s3jobs_json_trim(ngx_str_t *s)
+{
+    while (s->len && ngx_s3jobs_is_space(s->data[0])) {
+        s->data++;
+        s->len--;
+    }
+
+    while (s->len && ngx_s3jobs_is_space(s->data[s->len - 1])) {
+        s->len--;
+    }
 }
 
 

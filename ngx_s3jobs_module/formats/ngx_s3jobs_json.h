@@ -49,6 +49,9 @@ ngx_int_t ngx_s3jobs_json_escape(ngx_s3jobs_out_t *out, const u_char *p,
  */
 ngx_int_t ngx_s3jobs_json_integer(ngx_str_t *s);
 
+/* The same for "true" and "false". */
+ngx_int_t ngx_s3jobs_json_boolean(ngx_str_t *s);
+
 
 /*
  * The length in bytes, 1 to 4, of the UTF-8 character at p (RFC 3629); 0 if

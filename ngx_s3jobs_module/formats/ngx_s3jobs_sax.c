@@ -186,6 +186,13 @@ ngx_s3jobs_sax_finish(ngx_s3jobs_sax_t *sax)
 }
 
 
+const u_char *
+ngx_s3jobs_sax_keep(ngx_s3jobs_sax_t *sax, const u_char *text, size_t len)
+{
+    return xmlDictLookup(sax->ctxt->dict, text, (int) len);
+}
+
+
 const char *
 ngx_s3jobs_sax_error(ngx_s3jobs_sax_t *sax)
 {

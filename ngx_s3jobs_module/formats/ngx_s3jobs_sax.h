@@ -84,6 +84,14 @@ ngx_int_t ngx_s3jobs_sax_finish(ngx_s3jobs_sax_t *sax);
 
 
 /*
+ * A copy of text that is valid as long as the parser is, one for all texts
+ * that are equal; NULL if there is no memory.  It counts as a name does.
+ */
+const u_char *ngx_s3jobs_sax_keep(ngx_s3jobs_sax_t *sax, const u_char *text,
+    size_t len);
+
+
+/*
  * Why the document was refused, one line for the error log; static, or
  * memory of the parser.  ngx_s3jobs_sax_refuse() sets it (the first reason
  * stays); reason is static.

@@ -77,11 +77,9 @@ ngx_s3jobs_writer_more(ngx_s3jobs_out_t *out)
 
 
 void
-ngx_s3jobs_writer_begin(ngx_s3jobs_writer_t *w)
+ngx_s3jobs_writer_begin(ngx_s3jobs_writer_t *w, const ngx_str_t *start)
 {
-    static const u_char  start[] = "{\"Jobs\":[";
-
-    ngx_s3jobs_writer_bytes(w, start, sizeof(start) - 1);
+    ngx_s3jobs_writer_bytes(w, start->data, start->len);
 }
 
 
@@ -108,7 +106,7 @@ ngx_s3jobs_writer_job_end(ngx_s3jobs_writer_t *w)
 }
 
 
-/* Jobs stands before it */
+/* the entries stand before it */
 
 void
 ngx_s3jobs_writer_rest(ngx_s3jobs_writer_t *w)
@@ -239,14 +237,17 @@ ngx_s3jobs_writer_fail(ngx_s3jobs_writer_t *w, const char *error)
 
 
 void
-ngx_s3jobs_writer_finish(ngx_s3jobs_writer_t *w, ngx_str_t *token)
+ngx_s3jobs_writer_finish(ngx_s3jobs_writer_t *w, const ngx_str_t *end,
+    ngx_str_t *token)
 {
     static const ngx_str_t  key = ngx_string(",\"NextToken\":\"");
 
     w->current = w->out;
     w->size = 0;
 
-    ngx_s3jobs_writer_close(w, ']');
+    w->comma = 1;
+
+    ngx_s3jobs_writer_json(w, NULL, end->data, end->len);
     ngx_s3jobs_writer_json(w, NULL, w->rest_start,
                            w->rest.pos - w->rest_start);
 

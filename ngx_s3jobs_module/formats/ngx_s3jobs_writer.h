@@ -29,7 +29,7 @@
 typedef struct {
     ngx_s3jobs_out_t  *out;
     ngx_s3jobs_out_t  *current;      /* out, or &rest */
-    ngx_s3jobs_out_t   rest;         /* what follows the array */
+    ngx_s3jobs_out_t   rest;         /* what follows the entries */
     u_char            *rest_start;
     ngx_uint_t         jobs;         /* entries that are complete */
     size_t             size;         /* of the entry so far */
@@ -51,13 +51,14 @@ void ngx_s3jobs_writer_cleanup(ngx_s3jobs_writer_t *w);
  * out where none belongs.  key makes one of a name.  open and close write a
  * bracket or a quote.  job begins an entry, job_end ends it.
  *
- * After rest all this goes to what follows the array, until the next job.
- * finish ends the listing and may be given a NextToken.
+ * After rest all this goes to what follows the entries, until the next job.
+ * begin writes what stands before the first entry; finish ends the listing,
+ * with what stands behind the last one, and may be given a NextToken.
  *
  * When something cannot be written, fail is called once, and the rest is
  * lost; error is static, NULL if memory or the output is at fault.
  */
-void ngx_s3jobs_writer_begin(ngx_s3jobs_writer_t *w);
+void ngx_s3jobs_writer_begin(ngx_s3jobs_writer_t *w, const ngx_str_t *start);
 void ngx_s3jobs_writer_job(ngx_s3jobs_writer_t *w);
 void ngx_s3jobs_writer_job_end(ngx_s3jobs_writer_t *w);
 void ngx_s3jobs_writer_rest(ngx_s3jobs_writer_t *w);
@@ -69,7 +70,8 @@ void ngx_s3jobs_writer_key(ngx_s3jobs_writer_t *w, const u_char *name,
     size_t len);
 void ngx_s3jobs_writer_open(ngx_s3jobs_writer_t *w, u_char c);
 void ngx_s3jobs_writer_close(ngx_s3jobs_writer_t *w, u_char c);
-void ngx_s3jobs_writer_finish(ngx_s3jobs_writer_t *w, ngx_str_t *token);
+void ngx_s3jobs_writer_finish(ngx_s3jobs_writer_t *w, const ngx_str_t *end,
+    ngx_str_t *token);
 
 
 #endif /* _NGX_S3JOBS_WRITER_H_INCLUDED_ */

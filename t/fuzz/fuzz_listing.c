@@ -12,9 +12,10 @@
 
 
 /*
- * The first byte says how large the pieces are, the others are a document.
- * What is written is JSON if the document is good, and else is none; it does
- * not depend on the pieces.
+ * The first byte says how large the pieces are and, by its highest bit, what
+ * is read: ListJobs or DescribeJob; the others are a document.  What is
+ * written is JSON if the document is good, and else is none; it does not
+ * depend on the pieces.
  */
 
 
@@ -63,7 +64,8 @@ more(ngx_s3jobs_out_t *out)
 
 
 static void
-convert(sink_t *sink, const uint8_t *data, size_t size, size_t step)
+convert(sink_t *sink, const ngx_s3jobs_document_t *document,
+    const uint8_t *data, size_t size, size_t step)
 {
     size_t                 n;
     u_char                *piece;
@@ -78,7 +80,7 @@ convert(sink_t *sink, const uint8_t *data, size_t size, size_t step)
     out.more = more;
     out.data = sink;
 
-    l = ngx_s3jobs_listing_create(&out);
+    l = ngx_s3jobs_listing_create(document, &out);
     if (l == NULL) {
         abort();
     }
@@ -116,7 +118,7 @@ convert(sink_t *sink, const uint8_t *data, size_t size, size_t step)
 
 
 static int
-is_json(sink_t *sink)
+is_json(sink_t *sink, const ngx_s3jobs_document_t *document)
 {
     json_t        *json;
     json_error_t   error;
@@ -129,7 +131,10 @@ is_json(sink_t *sink)
         return json_error_code(&error) == json_error_numeric_overflow;
     }
 
-    if (!json_is_array(json_object_get(json, "Jobs"))) {
+    if (document == &ngx_s3jobs_list_jobs
+        ? !json_is_array(json_object_get(json, "Jobs"))
+        : !json_is_object(json_object_get(json, "Job")))
+    {
         abort();
     }
 
@@ -150,14 +155,18 @@ LLVMFuzzerInitialize(int *argc, char ***argv)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    sink_t  whole, pieces;
+    sink_t                        whole, pieces;
+    const ngx_s3jobs_document_t  *document;
 
     if (size == 0) {
         return 0;
     }
 
-    convert(&whole, data + 1, size - 1, size);
-    convert(&pieces, data + 1, size - 1, 1 + data[0] % 64);
+    document = (data[0] & 0x80) ? &ngx_s3jobs_describe_job
+                                : &ngx_s3jobs_list_jobs;
+
+    convert(&whole, document, data + 1, size - 1, size);
+    convert(&pieces, document, data + 1, size - 1, 1 + data[0] % 64);
 
     if (whole.rc != pieces.rc
         || whole.len != pieces.len
@@ -166,8 +175,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         abort();
     }
 
-    if (whole.rc == NGX_OK ? !is_json(&whole)
-                           : whole.len && is_json(&whole))
+    if (whole.rc == NGX_OK ? !is_json(&whole, document)
+                           : whole.len && is_json(&whole, document))
     {
         abort();
     }

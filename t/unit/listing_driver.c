@@ -20,6 +20,8 @@
  * -5 for a broken document (the answer is then what had been written, a NUL
  * and the reason), or 1 if two ways to feed differed.  MEMORY is how much
  * more of the heap was in use than before, in bytes, at its peak.
+ *
+ * The documents are those of ListJobs; with an argument "job", DescribeJob.
  */
 
 
@@ -54,6 +56,9 @@ typedef struct {
     size_t                 peak;
     ngx_int_t              rc;
 } driver_run_t;
+
+
+static const ngx_s3jobs_document_t  *driver_document = &ngx_s3jobs_list_jobs;
 
 
 static void
@@ -117,7 +122,7 @@ driver_begin(driver_run_t *run, ngx_uint_t drop)
     run->out.data = run;
 
     run->base = driver_heap();
-    run->listing = ngx_s3jobs_listing_create(&run->out);
+    run->listing = ngx_s3jobs_listing_create(driver_document, &run->out);
     if (run->listing == NULL) {
         abort();
     }
@@ -298,12 +303,16 @@ driver_error(const u_char *doc, size_t len, ngx_uint_t status)
 
 
 int
-main(void)
+main(int argc, char **argv)
 {
     char           mode[16];
     u_char        *doc;
     size_t         len, n;
     driver_run_t   run;
+
+    if (argc > 1 && strcmp(argv[1], "job") == 0) {
+        driver_document = &ngx_s3jobs_describe_job;
+    }
 
     ngx_s3jobs_sax_init();
 

@@ -316,6 +316,39 @@ test_utf8(void **state)
 }
 
 
+static void
+test_boolean(void **state)
+{
+    ngx_str_t   s;
+    ngx_uint_t  i;
+
+    static const integer_t  booleans[] = {
+        { "true", NGX_OK, "true" },
+        { "\r\n\tfalse ", NGX_OK, "false" },
+        { "", NGX_DECLINED, NULL },
+        { " \n", NGX_DECLINED, NULL },
+        { "True", NGX_ERROR, NULL },
+        { "truefalse", NGX_ERROR, NULL },
+        { "tru", NGX_ERROR, NULL },
+        { "tr ue", NGX_ERROR, NULL },
+        { "true\v", NGX_ERROR, NULL },
+        { "1", NGX_ERROR, NULL }
+    };
+
+    for (i = 0; i < sizeof(booleans) / sizeof(booleans[0]); i++) {
+        s.len = strlen(booleans[i].in);
+        s.data = (u_char *) booleans[i].in;
+
+        assert_int_equal(ngx_s3jobs_json_boolean(&s), booleans[i].rc);
+
+        if (booleans[i].out) {
+            assert_int_equal(s.len, strlen(booleans[i].out));
+            assert_memory_equal(s.data, booleans[i].out, s.len);
+        }
+    }
+}
+
+
 int
 main(void)
 {
@@ -324,6 +357,7 @@ main(void)
         cmocka_unit_test(test_escape_places),
         cmocka_unit_test(test_no_room),
         cmocka_unit_test(test_integer),
+        cmocka_unit_test(test_boolean),
         cmocka_unit_test(test_utf8)
     };
 

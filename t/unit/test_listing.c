@@ -19,6 +19,13 @@
 #define J(s)    R("<Jobs><member>" s "</member></Jobs>")
 #define O(s)    "{\"Jobs\":[{" s "}]}"
 
+#define D(s)    "<DescribeJobResult><Job>" s "</Job></DescribeJobResult>"
+#define M(s)    D("<Operation><LambdaInvoke><UserArguments>" s                \
+                  "</UserArguments></LambdaInvoke></Operation>")
+#define DO(s)   "{\"Job\":{" s "}}"
+#define MO(s)   DO("\"Operation\":{\"LambdaInvoke\":"                         \
+                   "{\"UserArguments\":{" s "}}}")
+
 
 typedef struct {
     const char  *xml;
@@ -162,6 +169,90 @@ static const case_t  cases[] = {
 };
 
 
+/* DescribeJob */
+
+static const case_t  job_cases[] = {
+    { D(""), DO(""), 1 },
+    { D("<JobId>a</JobId><Priority>7</Priority><A>1</A>"),
+      DO("\"JobId\":\"a\",\"Priority\":7,\"A\":\"1\""), 1 },
+
+    /* what stands beside Job comes behind it */
+
+    { "<DescribeJobResult><A>1</A><Job><JobId/></Job><B/>"
+      "</DescribeJobResult>",
+      "{\"Job\":{\"JobId\":\"\"},\"A\":\"1\",\"B\":\"\"}", 1 },
+
+    /* booleans */
+
+    { D("<ConfirmationRequired>true</ConfirmationRequired>"),
+      DO("\"ConfirmationRequired\":true"), 1 },
+    { D("<Report><Enabled> fal<!-- -->se\n</Enabled></Report>"),
+      DO("\"Report\":{\"Enabled\":false}"), 1 },
+    { D("<ConfirmationRequired/><JobId>a</JobId>"),
+      DO("\"JobId\":\"a\""), 1 },
+    { D("<ConfirmationRequired>True</ConfirmationRequired>"), NULL, 0 },
+    { D("<ConfirmationRequired>1</ConfirmationRequired>"), NULL, 0 },
+    { D("<ConfirmationRequired><a/></ConfirmationRequired>"), NULL, 0 },
+    { D("<Enabled>true</Enabled>"), DO("\"Enabled\":\"true\""), 1 },
+
+    /* lists, whatever the items are called */
+
+    { D("<FailureReasons/>"), DO("\"FailureReasons\":[]"), 1 },
+    { D("<FailureReasons> text </FailureReasons>"),
+      DO("\"FailureReasons\":[]"), 1 },
+    { D("<FailureReasons><member><FailureCode>1</FailureCode><x/></member>"
+        "<y/></FailureReasons><JobId>a</JobId>"),
+      DO("\"FailureReasons\":[{\"FailureCode\":\"1\",\"x\":\"\"},{}],"
+         "\"JobId\":\"a\""), 1 },
+    { D("<Manifest><Spec><Fields><member>Bucket</member><member/>"
+        "<x>&quot;</x></Fields></Spec></Manifest>"),
+      DO("\"Manifest\":{\"Spec\":{\"Fields\":[\"Bucket\",\"\",\"\\\"\"]}}"),
+      1 },
+    { D("<Manifest><Spec><Fields><member><a/></member></Fields></Spec>"
+        "</Manifest>"), NULL, 0 },
+    { D("<FailureReasons/><FailureReasons><member/></FailureReasons>"),
+      DO("\"FailureReasons\":[]"), 1 },
+
+    /* maps: the first entry of a key */
+
+    { M(""), MO(""), 1 },
+    { M("<entry><key>a</key><value>1</value></entry>"
+        "<entry><value>&quot;</value><key>b\"</key></entry>"),
+      MO("\"a\":\"1\",\"b\\\"\":\"\\\"\""), 1 },
+    { M("<entry><key>a</key><value>1</value></entry>"
+        "<entry><key>a</key><value>2</value></entry>"
+        "<entry><key/><value/></entry><entry><key/><value>3</value></entry>"),
+      MO("\"a\":\"1\",\"\":\"\""), 1 },
+    { M("<entry><key>a</key></entry><entry><value>1</value></entry><entry/>"
+        "<entry><x><y/></x><key>b</key><key>c</key><value>2</value></entry>"),
+      MO("\"b\":\"2\""), 1 },
+    { M("<entry><key>a<b/></key><value/></entry>"), NULL, 0 },
+    { M("<entry><key>a</key><value><b/></value></entry>"), NULL, 0 },
+
+    /* an element that the SDKs know by another name */
+
+    { D("<ManifestGenerator><S3JobManifestGenerator><ManifestOutputLocation>"
+        "<ManifestEncryption><SSEKMS>x</SSEKMS><SSE-KMS><KeyId>k</KeyId>"
+        "</SSE-KMS><SSES3/></ManifestEncryption></ManifestOutputLocation>"
+        "</S3JobManifestGenerator></ManifestGenerator>"),
+      DO("\"ManifestGenerator\":{\"S3JobManifestGenerator\":"
+         "{\"ManifestOutputLocation\":{\"ManifestEncryption\":"
+         "{\"SSEKMS\":{\"KeyId\":\"k\"}}}}}"), 1 },
+
+    /* an operation may be empty, and may be unknown */
+
+    { D("<Operation><S3ReplicateObject/></Operation>"),
+      DO("\"Operation\":{\"S3ReplicateObject\":{}}"), 1 },
+    { D("<Operation><S3New><a>true</a></S3New></Operation>"),
+      DO("\"Operation\":{\"S3New\":{\"a\":\"true\"}}"), 1 },
+
+    { "<DescribeJobResult/>", NULL, 0 },
+    { "<DescribeJobResult><A/></DescribeJobResult>", NULL, 0 },
+    { "<DescribeJobResult><Job/><Job/></DescribeJobResult>", NULL, 0 },
+    { "<ListJobsResult><Job/></ListJobsResult>", NULL, 0 }
+};
+
+
 typedef struct {
     u_char      *data;
     size_t       len;
@@ -199,7 +290,8 @@ more(ngx_s3jobs_out_t *out)
 
 
 static ngx_s3jobs_listing_t *
-begin(ngx_s3jobs_out_t *out, sink_t *sink, size_t size, size_t room)
+begin(const ngx_s3jobs_document_t *document, ngx_s3jobs_out_t *out,
+    sink_t *sink, size_t size, size_t room)
 {
     ngx_s3jobs_listing_t  *l;
 
@@ -215,7 +307,7 @@ begin(ngx_s3jobs_out_t *out, sink_t *sink, size_t size, size_t room)
     out->more = more;
     out->data = sink;
 
-    l = ngx_s3jobs_listing_create(out);
+    l = ngx_s3jobs_listing_create(document, out);
     assert_non_null(l);
 
     return l;
@@ -223,45 +315,57 @@ begin(ngx_s3jobs_out_t *out, sink_t *sink, size_t size, size_t room)
 
 
 static void
-test_cases(void **state)
+check(const ngx_s3jobs_document_t *document, const case_t *c, size_t room)
 {
     sink_t                 sink;
-    size_t                 len, room;
     ngx_int_t              rc;
-    ngx_uint_t             i;
     ngx_s3jobs_out_t       out;
     ngx_s3jobs_listing_t  *l;
 
-    for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        for (room = 1; room < 256; room += room) {
-            len = strlen(cases[i].xml);
-            l = begin(&out, &sink, 4096, room);
+    l = begin(document, &out, &sink, 4096, room);
 
-            rc = ngx_s3jobs_listing_feed(l, (u_char *) cases[i].xml, len);
+    rc = ngx_s3jobs_listing_feed(l, (u_char *) c->xml, strlen(c->xml));
 
-            if (rc == NGX_OK) {
-                rc = ngx_s3jobs_listing_finish(l);
-            }
+    if (rc == NGX_OK) {
+        rc = ngx_s3jobs_listing_finish(l);
+    }
 
-            if (rc != (cases[i].json ? NGX_OK : NGX_DECLINED)) {
-                fail_msg("%s", cases[i].xml);
-            }
+    if (rc != (c->json ? NGX_OK : NGX_DECLINED)) {
+        fail_msg("%s", c->xml);
+    }
 
-            if (cases[i].json) {
-                more(&out);
+    if (c->json) {
+        more(&out);
 
-                assert_int_equal(sink.len, strlen(cases[i].json));
-                assert_memory_equal(sink.data, cases[i].json, sink.len);
-                assert_int_equal(ngx_s3jobs_listing_jobs(l), cases[i].jobs);
-                assert_null(ngx_s3jobs_listing_error(l));
+        assert_int_equal(sink.len, strlen(c->json));
+        assert_memory_equal(sink.data, c->json, sink.len);
+        assert_int_equal(ngx_s3jobs_listing_jobs(l), c->jobs);
+        assert_null(ngx_s3jobs_listing_error(l));
 
-            } else {
-                assert_non_null(ngx_s3jobs_listing_error(l));
-                assert_int_equal(ngx_s3jobs_listing_finish(l), NGX_DECLINED);
-            }
+    } else {
+        assert_non_null(ngx_s3jobs_listing_error(l));
+        assert_int_equal(ngx_s3jobs_listing_finish(l), NGX_DECLINED);
+    }
 
-            ngx_s3jobs_listing_destroy(l);
-            free(sink.data);
+    ngx_s3jobs_listing_destroy(l);
+    free(sink.data);
+}
+
+
+static void
+test_cases(void **state)
+{
+    size_t      room;
+    ngx_uint_t  i;
+
+    for (room = 1; room < 256; room += room) {
+
+        for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+            check(&ngx_s3jobs_list_jobs, &cases[i], room);
+        }
+
+        for (i = 0; i < sizeof(job_cases) / sizeof(job_cases[0]); i++) {
+            check(&ngx_s3jobs_describe_job, &job_cases[i], room);
         }
     }
 }
@@ -285,7 +389,7 @@ test_no_room(void **state)
           "<NextToken>2</NextToken>");
 
     for (fail = 1; fail < 1000; fail++) {
-        l = begin(&out, &sink, 4096, 1);
+        l = begin(&ngx_s3jobs_list_jobs, &out, &sink, 4096, 1);
         sink.fail = fail;
 
         rc = ngx_s3jobs_listing_feed(l, (u_char *) xml, sizeof(xml) - 1);
@@ -325,7 +429,7 @@ repeat(const char *head, const char *middle, size_t times, const char *tail)
     ngx_s3jobs_out_t       out;
     ngx_s3jobs_listing_t  *l;
 
-    l = begin(&out, &sink, 4 << 20, 256);
+    l = begin(&ngx_s3jobs_list_jobs, &out, &sink, 4 << 20, 256);
 
     rc = ngx_s3jobs_listing_feed(l, (u_char *) head, strlen(head));
 
