@@ -258,6 +258,7 @@ XML, JSON = 'application/xml', 'application/json'
     (['application/jsonx'], XML), (['application/problem+json'], XML),
     (['application/js'], XML), ([' ,, application/json ,;q=1,'], JSON),
     (['application/json;v="a,b";q=1'], JSON),
+    (['application/json;version="1;q=0"'], JSON),
     (['*/json'], XML), (['json'], XML), ([';q=1'], XML), (['q=' * 500], XML),
     ([', '.join(['text/x'] * 200 + ['application/json'])], JSON),
 ])

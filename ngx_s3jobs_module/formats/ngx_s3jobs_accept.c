@@ -10,6 +10,7 @@
 #include "ngx_s3jobs_accept.h"
 
 
+static u_char *ngx_s3jobs_accept_find(u_char *p, u_char *last, u_char c);
 static ngx_uint_t ngx_s3jobs_accept_weight(u_char *p, u_char *last);
 static ngx_uint_t ngx_s3jobs_accept_is(ngx_str_t *range, const char *name);
 
@@ -25,15 +26,8 @@ ngx_s3jobs_accept_parse(ngx_s3jobs_accept_t *a, ngx_str_t *value)
     last = p + value->len;
 
     while (p < last) {
-        end = memchr(p, ',', last - p);
-        if (end == NULL) {
-            end = last;
-        }
-
-        semicolon = memchr(p, ';', end - p);
-        if (semicolon == NULL) {
-            semicolon = end;
-        }
+        end = ngx_s3jobs_accept_find(p, last, ',');
+        semicolon = ngx_s3jobs_accept_find(p, end, ';');
 
         range.data = p;
         range.len = semicolon - p;
@@ -105,6 +99,34 @@ ngx_s3jobs_accept_json(ngx_s3jobs_accept_t *a)
 }
 
 
+/* the first c that stands in no quoted string (RFC 9110, 5.6.4), or last */
+
+static u_char *
+ngx_s3jobs_accept_find(u_char *p, u_char *last, u_char c)
+{
+    ngx_uint_t  quoted;
+
+    quoted = 0;
+
+    for ( /* void */ ; p < last; p++) {
+
+        if (*p == '"') {
+            quoted = !quoted;
+
+        } else if (quoted) {
+            if (*p == '\\' && last - p > 1) {
+                p++;
+            }
+
+        } else if (*p == c) {
+            return p;
+        }
+    }
+
+    return last;
+}
+
+
 /* the parameter "q" among those that start at p; 1000 if there is none */
 
 static ngx_uint_t
@@ -143,10 +165,7 @@ ngx_s3jobs_accept_weight(u_char *p, u_char *last)
             return weight;
         }
 
-        p = memchr(p, ';', last - p);
-        if (p == NULL) {
-            break;
-        }
+        p = ngx_s3jobs_accept_find(p, last, ';');
     }
 
     return 1000;

@@ -27,7 +27,7 @@ typedef struct {
 
 /*
  * Takes the value of one Accept field line into a, which starts as zeros;
- * what is not a media range is skipped.
+ * what is not a media range is skipped.  Parameters may be quoted strings.
  */
 void ngx_s3jobs_accept_parse(ngx_s3jobs_accept_t *a, ngx_str_t *value);
 
