@@ -46,7 +46,9 @@ typedef struct {
 static void ngx_s3jobs_doc_init(ngx_s3jobs_credentials_doc_t *doc);
 static ngx_int_t ngx_s3jobs_doc_add(ngx_s3jobs_credentials_doc_t *doc,
     ngx_uint_t i, const u_char *p, size_t len);
-static ngx_int_t ngx_s3jobs_doc_finish(ngx_s3jobs_credentials_doc_t *doc);
+static ngx_int_t ngx_s3jobs_doc_finish(ngx_s3jobs_credentials_doc_t *doc,
+    ngx_uint_t required);
+static ngx_int_t ngx_s3jobs_doc_expires(ngx_s3jobs_credentials_doc_t *doc);
 static void ngx_s3jobs_doc_printable(ngx_str_t *s);
 static ngx_int_t ngx_s3jobs_doc_json(ngx_s3jobs_credentials_doc_t *doc,
     json_t *root);
@@ -64,7 +66,7 @@ static ngx_uint_t ngx_s3jobs_doc_is(const u_char *name, size_t len,
 static void ngx_s3jobs_doc_wipe_xml(ngx_s3jobs_doc_xml_memory_t *m);
 static void ngx_s3jobs_doc_restore_xml(ngx_s3jobs_doc_xml_memory_t *m);
 static ngx_int_t ngx_s3jobs_time_digits(u_char **p, u_char *last,
-    ngx_uint_t n, ngx_uint_t min, ngx_uint_t max);
+    ngx_uint_t n, int min, int max, int *value);
 static ngx_int_t ngx_s3jobs_time_offset(u_char **p, u_char *last,
     ngx_int_t *offset);
 
@@ -108,7 +110,7 @@ static const ngx_s3jobs_sax_handler_t  ngx_s3jobs_doc_handler = {
 
 
 ngx_int_t
-ngx_s3jobs_credentials_json(ngx_str_t *text,
+ngx_s3jobs_credentials_json(ngx_str_t *text, ngx_uint_t required,
     ngx_s3jobs_credentials_doc_t *doc)
 {
     json_t         *root;
@@ -138,7 +140,7 @@ ngx_s3jobs_credentials_json(ngx_str_t *text,
 
     json_set_alloc_funcs(malloc_fn, free_fn);
 
-    return rc == NGX_OK ? ngx_s3jobs_doc_finish(doc) : rc;
+    return rc == NGX_OK ? ngx_s3jobs_doc_finish(doc, required) : rc;
 }
 
 
@@ -175,7 +177,7 @@ ngx_s3jobs_doc_json(ngx_s3jobs_credentials_doc_t *doc, json_t *root)
 
 
 ngx_int_t
-ngx_s3jobs_credentials_xml(ngx_str_t *text,
+ngx_s3jobs_credentials_xml(ngx_str_t *text, ngx_uint_t required,
     ngx_s3jobs_credentials_doc_t *doc)
 {
     ngx_int_t                    rc;
@@ -213,7 +215,7 @@ ngx_s3jobs_credentials_xml(ngx_str_t *text,
         return NGX_ERROR;
     }
 
-    return ngx_s3jobs_doc_finish(doc);
+    return ngx_s3jobs_doc_finish(doc, required);
 }
 
 
@@ -395,9 +397,11 @@ ngx_s3jobs_doc_add(ngx_s3jobs_credentials_doc_t *doc, ngx_uint_t i,
 
 
 static ngx_int_t
-ngx_s3jobs_doc_finish(ngx_s3jobs_credentials_doc_t *doc)
+ngx_s3jobs_doc_finish(ngx_s3jobs_credentials_doc_t *doc, ngx_uint_t required)
 {
     ngx_uint_t  i;
+
+    required |= 1 << NGX_S3JOBS_DOC_KEY_ID | 1 << NGX_S3JOBS_DOC_SECRET;
 
     ngx_s3jobs_doc_printable(&doc->values[NGX_S3JOBS_DOC_CODE]);
     ngx_s3jobs_doc_printable(&doc->values[NGX_S3JOBS_DOC_MESSAGE]);
@@ -412,7 +416,7 @@ ngx_s3jobs_doc_finish(ngx_s3jobs_credentials_doc_t *doc)
     }
 
     for (i = 0; i < NGX_S3JOBS_DOC_CODE; i++) {
-        if (doc->values[i].len == 0) {
+        if (doc->values[i].len == 0 && (required & (1 << i))) {
             doc->error = ngx_s3jobs_doc_fields[i].absent;
             return NGX_ERROR;
         }
@@ -422,23 +426,41 @@ ngx_s3jobs_doc_finish(ngx_s3jobs_credentials_doc_t *doc)
     doc->credentials.secret_access_key = doc->values[NGX_S3JOBS_DOC_SECRET];
     doc->credentials.session_token = doc->values[NGX_S3JOBS_DOC_TOKEN];
 
-    doc->credentials.expires =
-                ngx_s3jobs_parse_time(&doc->values[NGX_S3JOBS_DOC_EXPIRATION]);
+    if (ngx_s3jobs_doc_expires(doc) != NGX_OK) {
+        return NGX_ERROR;
+    }
 
-    if (doc->credentials.expires == NGX_ERROR) {
+    doc->error = ngx_s3jobs_credentials_check(&doc->credentials);
+
+    return doc->error ? NGX_ERROR : NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_s3jobs_doc_expires(ngx_s3jobs_credentials_doc_t *doc)
+{
+    time_t      t;
+    ngx_str_t  *value;
+
+    value = &doc->values[NGX_S3JOBS_DOC_EXPIRATION];
+
+    if (value->len == 0) {
+        doc->credentials.expires = 0;
+        return NGX_OK;
+    }
+
+    t = ngx_s3jobs_parse_time(value);
+
+    if (t == NGX_ERROR) {
         doc->error = "have an unreadable Expiration";
         return NGX_ERROR;
     }
 
     /* 0 means that they never expire */
 
-    if (doc->credentials.expires == 0) {
-        doc->credentials.expires = 1;
-    }
+    doc->credentials.expires = ngx_max(t, 1);
 
-    doc->error = ngx_s3jobs_credentials_check(&doc->credentials);
-
-    return doc->error ? NGX_ERROR : NGX_OK;
+    return NGX_OK;
 }
 
 
@@ -455,37 +477,27 @@ ngx_s3jobs_doc_printable(ngx_str_t *s)
 }
 
 
+/* timegm() takes 30 February for 2 March, and says so in tm_mday */
+
 time_t
 ngx_s3jobs_parse_time(ngx_str_t *text)
 {
-    u_char      *p, *last;
-    uint64_t     days;
-    ngx_int_t    year, month, day, hour, min, sec, offset;
-
-    static const u_char  lengths[] = {
-        31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31
-    };
+    int         day;
+    u_char     *p, *last;
+    time_t      t;
+    ngx_int_t   offset;
+    struct tm   tm;
 
     p = text->data;
     last = p + text->len;
 
-    year = ngx_s3jobs_time_digits(&p, last, 4, 1970, 9999);
+    ngx_memzero(&tm, sizeof(struct tm));
 
-    if (year == NGX_ERROR || p == last || *p++ != '-') {
-        return NGX_ERROR;
-    }
-
-    month = ngx_s3jobs_time_digits(&p, last, 2, 1, 12);
-
-    if (month == NGX_ERROR || p == last || *p++ != '-') {
-        return NGX_ERROR;
-    }
-
-    day = ngx_s3jobs_time_digits(&p, last, 2, 1, lengths[month - 1]);
-
-    if (day == NGX_ERROR
-        || (month == 2 && day == 29
-            && (year % 4 || (year % 100 == 0 && year % 400)))
+    if (ngx_s3jobs_time_digits(&p, last, 4, 1970, 9999, &tm.tm_year) != NGX_OK
+        || p == last || *p++ != '-'
+        || ngx_s3jobs_time_digits(&p, last, 2, 1, 12, &tm.tm_mon) != NGX_OK
+        || p == last || *p++ != '-'
+        || ngx_s3jobs_time_digits(&p, last, 2, 1, 31, &tm.tm_mday) != NGX_OK
         || p == last || (*p != 'T' && *p != 't' && *p != ' '))
     {
         return NGX_ERROR;
@@ -493,63 +505,43 @@ ngx_s3jobs_parse_time(ngx_str_t *text)
 
     p++;
 
-    hour = ngx_s3jobs_time_digits(&p, last, 2, 0, 23);
-
-    if (hour == NGX_ERROR || p == last || *p++ != ':') {
-        return NGX_ERROR;
-    }
-
-    min = ngx_s3jobs_time_digits(&p, last, 2, 0, 59);
-
-    if (min == NGX_ERROR || p == last || *p++ != ':') {
-        return NGX_ERROR;
-    }
-
-    sec = ngx_s3jobs_time_digits(&p, last, 2, 0, 60);
-
-    if (sec == NGX_ERROR
+    if (ngx_s3jobs_time_digits(&p, last, 2, 0, 23, &tm.tm_hour) != NGX_OK
+        || p == last || *p++ != ':'
+        || ngx_s3jobs_time_digits(&p, last, 2, 0, 59, &tm.tm_min) != NGX_OK
+        || p == last || *p++ != ':'
+        || ngx_s3jobs_time_digits(&p, last, 2, 0, 60, &tm.tm_sec) != NGX_OK
         || ngx_s3jobs_time_offset(&p, last, &offset) != NGX_OK)
     {
         return NGX_ERROR;
     }
 
-    sec = ngx_min(sec, 59);
+    day = tm.tm_mday;
 
-    /* years begin in March, as in Gauss' formula */
+    tm.tm_year -= 1900;
+    tm.tm_mon--;
+    tm.tm_sec = ngx_min(tm.tm_sec, 59);
 
-    if (month <= 2) {
-        month += 12;
-        year--;
-    }
+    t = timegm(&tm);
 
-    days = 365 * year + year / 4 - year / 100 + year / 400
-           + 367 * (month - 2) / 12 - 30 + day - 1 + 31 + 28 - 719527;
-
-    return (time_t) (days * 86400 + hour * 3600 + min * 60 + sec) - offset;
+    return tm.tm_mday == day ? t - offset : NGX_ERROR;
 }
 
 
 static ngx_int_t
-ngx_s3jobs_time_digits(u_char **p, u_char *last, ngx_uint_t n,
-    ngx_uint_t min, ngx_uint_t max)
+ngx_s3jobs_time_digits(u_char **p, u_char *last, ngx_uint_t n, int min,
+    int max, int *value)
 {
-    ngx_uint_t  value;
-
-    value = 0;
+    *value = 0;
 
     while (n--) {
         if (*p == last || **p < '0' || **p > '9') {
             return NGX_ERROR;
         }
 
-        value = value * 10 + (*(*p)++ - '0');
+        *value = *value * 10 + (*(*p)++ - '0');
     }
 
-    if (value < min || value > max) {
-        return NGX_ERROR;
-    }
-
-    return value;
+    return *value >= min && *value <= max ? NGX_OK : NGX_ERROR;
 }
 
 
@@ -558,8 +550,9 @@ ngx_s3jobs_time_digits(u_char **p, u_char *last, ngx_uint_t n,
 static ngx_int_t
 ngx_s3jobs_time_offset(u_char **p, u_char *last, ngx_int_t *offset)
 {
+    int         hour, min;
     u_char     *fraction;
-    ngx_int_t   hour, min, sign;
+    ngx_int_t   sign;
 
     if (*p < last && **p == '.') {
         fraction = ++*p;
@@ -597,15 +590,11 @@ ngx_s3jobs_time_offset(u_char **p, u_char *last, ngx_int_t *offset)
         return NGX_ERROR;
     }
 
-    hour = ngx_s3jobs_time_digits(p, last, 2, 0, 23);
-
-    if (hour == NGX_ERROR || *p == last || *(*p)++ != ':') {
-        return NGX_ERROR;
-    }
-
-    min = ngx_s3jobs_time_digits(p, last, 2, 0, 59);
-
-    if (min == NGX_ERROR || *p != last) {
+    if (ngx_s3jobs_time_digits(p, last, 2, 0, 23, &hour) != NGX_OK
+        || *p == last || *(*p)++ != ':'
+        || ngx_s3jobs_time_digits(p, last, 2, 0, 59, &min) != NGX_OK
+        || *p != last)
+    {
         return NGX_ERROR;
     }
 

@@ -30,6 +30,11 @@ typedef enum {
 } ngx_s3jobs_doc_value_e;
 
 
+/* what temporary credentials have beside the key pair */
+#define NGX_S3JOBS_DOC_TEMPORARY                                              \
+    (1 << NGX_S3JOBS_DOC_TOKEN | 1 << NGX_S3JOBS_DOC_EXPIRATION)
+
+
 /*
  * What a credentials document says.  It holds the secret itself: the caller
  * zeroes the whole structure after use.
@@ -58,18 +63,24 @@ typedef struct {
  * instance-metadata-security-credentials.html), the XML of STS
  * (https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html).
  *
- * Return NGX_OK: all of doc->credentials is set and has passed
- * ngx_s3jobs_credentials_check(), a token is there, the expiry may be in the
- * past.  NGX_DECLINED: the service refuses, doc->code (printable ASCII, not
- * empty) and doc->message (the same, or empty) say why.  NGX_ERROR:
- * doc->error, static, says what is wrong and holds no value.
+ * required are the bits, 1 << ngx_s3jobs_doc_value_e, of the values that must
+ * be there; the key id and the secret always must.
+ *
+ * Return NGX_OK: doc->credentials has passed ngx_s3jobs_credentials_check(),
+ * what is required is there, the expiry may be in the past, and is 0 only if
+ * the document has none.  NGX_DECLINED: the service refuses, doc->code
+ * (printable ASCII, not empty) and doc->message (the same, or empty) say why.
+ * NGX_ERROR: doc->error, static, says what is wrong and holds no value.
  *
  * What the libraries allocate is zeroed when it is freed.  Not to be called
  * by two threads at once.
  */
-ngx_int_t ngx_s3jobs_credentials_json(ngx_str_t *text,
+typedef ngx_int_t (*ngx_s3jobs_credentials_doc_pt)(ngx_str_t *text,
+    ngx_uint_t required, ngx_s3jobs_credentials_doc_t *doc);
+
+ngx_int_t ngx_s3jobs_credentials_json(ngx_str_t *text, ngx_uint_t required,
     ngx_s3jobs_credentials_doc_t *doc);
-ngx_int_t ngx_s3jobs_credentials_xml(ngx_str_t *text,
+ngx_int_t ngx_s3jobs_credentials_xml(ngx_str_t *text, ngx_uint_t required,
     ngx_s3jobs_credentials_doc_t *doc);
 
 

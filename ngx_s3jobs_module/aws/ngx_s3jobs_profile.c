@@ -9,11 +9,11 @@
 #include "ngx_s3jobs_profile.h"
 
 
-#define NGX_S3JOBS_FIELD_KEY_ID     0
-#define NGX_S3JOBS_FIELD_SECRET     1
-#define NGX_S3JOBS_FIELD_TOKEN      2
-#define NGX_S3JOBS_FIELD_OLD_TOKEN  3
-#define NGX_S3JOBS_NFIELDS          4
+#define NGX_S3JOBS_PROFILE_KEY_ID     0
+#define NGX_S3JOBS_PROFILE_SECRET     1
+#define NGX_S3JOBS_PROFILE_TOKEN      2
+#define NGX_S3JOBS_PROFILE_OLD_TOKEN  3
+#define NGX_S3JOBS_PROFILE_NKEYS      4
 
 /* what a line of a profile is */
 
@@ -32,14 +32,14 @@
 
 
 typedef struct {
-    ngx_str_t    key;         /* in a profile */
+    ngx_str_t    name;
     size_t       max;
     const char  *absent;      /* for ngx_s3jobs_credentials_check() */
     const char  *unusable;
     const char  *no_key;      /* for ngx_s3jobs_credentials_profile() */
     const char  *no_value;
     const char  *bad_value;
-} ngx_s3jobs_field_t;
+} ngx_s3jobs_profile_key_t;
 
 
 typedef struct {
@@ -61,11 +61,11 @@ typedef struct {
 } ngx_s3jobs_profile_reader_t;
 
 
-static ngx_uint_t ngx_s3jobs_field_usable(ngx_uint_t n, ngx_str_t *value);
+static ngx_uint_t ngx_s3jobs_profile_usable(ngx_uint_t n, ngx_str_t *value);
 static ngx_int_t ngx_s3jobs_profile_collect(ngx_s3jobs_profile_reader_t *r,
     ngx_str_t *profile, ngx_s3jobs_profile_value_t *own,
     ngx_s3jobs_profile_value_t *common, ngx_uint_t *header);
-static ngx_s3jobs_profile_value_t *ngx_s3jobs_profile_field(
+static ngx_s3jobs_profile_value_t *ngx_s3jobs_profile_find(
     ngx_s3jobs_profile_value_t *values, ngx_str_t *option);
 static ngx_uint_t ngx_s3jobs_profile_twice(ngx_s3jobs_profile_reader_t *r,
     ngx_s3jobs_profile_reader_t *from, uint32_t *seen);
@@ -79,7 +79,7 @@ static ngx_uint_t ngx_s3jobs_profile_equal(ngx_str_t *a, ngx_str_t *b);
 static ngx_uint_t ngx_s3jobs_profile_case_equal(ngx_str_t *a, ngx_str_t *b);
 
 
-static ngx_s3jobs_field_t  ngx_s3jobs_fields[NGX_S3JOBS_NFIELDS] = {
+static ngx_s3jobs_profile_key_t  ngx_s3jobs_profile_keys[] = {
 
     { ngx_string("aws_access_key_id"),
       NGX_S3JOBS_KEY_ID_MAX,
@@ -120,23 +120,23 @@ static ngx_s3jobs_field_t  ngx_s3jobs_fields[NGX_S3JOBS_NFIELDS] = {
 const char *
 ngx_s3jobs_credentials_check(ngx_s3jobs_credentials_t *c)
 {
-    ngx_str_t           *value[3];
-    ngx_uint_t           n;
-    ngx_s3jobs_field_t  *field;
+    ngx_str_t                 *value[3];
+    ngx_uint_t                 n;
+    ngx_s3jobs_profile_key_t  *key;
 
-    value[NGX_S3JOBS_FIELD_KEY_ID] = &c->access_key_id;
-    value[NGX_S3JOBS_FIELD_SECRET] = &c->secret_access_key;
-    value[NGX_S3JOBS_FIELD_TOKEN] = &c->session_token;
+    value[NGX_S3JOBS_PROFILE_KEY_ID] = &c->access_key_id;
+    value[NGX_S3JOBS_PROFILE_SECRET] = &c->secret_access_key;
+    value[NGX_S3JOBS_PROFILE_TOKEN] = &c->session_token;
 
-    for (n = 0; n <= NGX_S3JOBS_FIELD_TOKEN; n++) {
-        field = &ngx_s3jobs_fields[n];
+    for (n = 0; n <= NGX_S3JOBS_PROFILE_TOKEN; n++) {
+        key = &ngx_s3jobs_profile_keys[n];
 
-        if (value[n]->len == 0 && field->absent != NULL) {
-            return field->absent;
+        if (value[n]->len == 0 && key->absent != NULL) {
+            return key->absent;
         }
 
-        if (!ngx_s3jobs_field_usable(n, value[n])) {
-            return field->unusable;
+        if (!ngx_s3jobs_profile_usable(n, value[n])) {
+            return key->unusable;
         }
     }
 
@@ -145,12 +145,12 @@ ngx_s3jobs_credentials_check(ngx_s3jobs_credentials_t *c)
 
 
 static ngx_uint_t
-ngx_s3jobs_field_usable(ngx_uint_t n, ngx_str_t *value)
+ngx_s3jobs_profile_usable(ngx_uint_t n, ngx_str_t *value)
 {
     u_char  c;
     size_t  i;
 
-    if (value->len > ngx_s3jobs_fields[n].max) {
+    if (value->len > ngx_s3jobs_profile_keys[n].max) {
         return 0;
     }
 
@@ -161,7 +161,7 @@ ngx_s3jobs_field_usable(ngx_uint_t n, ngx_str_t *value)
             return 0;
         }
 
-        if (n == NGX_S3JOBS_FIELD_KEY_ID && (c == '/' || c == ',')) {
+        if (n == NGX_S3JOBS_PROFILE_KEY_ID && (c == '/' || c == ',')) {
             return 0;
         }
     }
@@ -175,9 +175,9 @@ ngx_s3jobs_credentials_profile(ngx_str_t *text, ngx_str_t *profile,
     ngx_s3jobs_credentials_t *c, const char **err, ngx_uint_t *line)
 {
     ngx_uint_t                    n, header;
-    ngx_s3jobs_field_t           *field;
-    ngx_s3jobs_profile_value_t    own[NGX_S3JOBS_NFIELDS];
-    ngx_s3jobs_profile_value_t    common[NGX_S3JOBS_NFIELDS];
+    ngx_s3jobs_profile_key_t     *key;
+    ngx_s3jobs_profile_value_t    own[NGX_S3JOBS_PROFILE_NKEYS];
+    ngx_s3jobs_profile_value_t    common[NGX_S3JOBS_PROFILE_NKEYS];
     ngx_s3jobs_profile_reader_t   r;
 
     ngx_memzero(c, sizeof(ngx_s3jobs_credentials_t));
@@ -202,24 +202,24 @@ ngx_s3jobs_credentials_profile(ngx_str_t *text, ngx_str_t *profile,
         return NGX_DECLINED;
     }
 
-    for (n = 0; n < NGX_S3JOBS_NFIELDS; n++) {
+    for (n = 0; n < NGX_S3JOBS_PROFILE_NKEYS; n++) {
         if (own[n].line == 0) {
             own[n] = common[n];
         }
     }
 
-    if (own[NGX_S3JOBS_FIELD_OLD_TOKEN].line != 0) {
-        own[NGX_S3JOBS_FIELD_TOKEN] = own[NGX_S3JOBS_FIELD_OLD_TOKEN];
+    if (own[NGX_S3JOBS_PROFILE_OLD_TOKEN].line != 0) {
+        own[NGX_S3JOBS_PROFILE_TOKEN] = own[NGX_S3JOBS_PROFILE_OLD_TOKEN];
     }
 
-    for (n = 0; n <= NGX_S3JOBS_FIELD_TOKEN; n++) {
-        field = &ngx_s3jobs_fields[n];
+    for (n = 0; n <= NGX_S3JOBS_PROFILE_TOKEN; n++) {
+        key = &ngx_s3jobs_profile_keys[n];
         *line = own[n].line;
 
-        if (own[n].line == 0 && field->no_key != NULL) {
-            *err = field->no_key;
+        if (own[n].line == 0 && key->no_key != NULL) {
+            *err = key->no_key;
             *line = header;
-            return (n == NGX_S3JOBS_FIELD_KEY_ID) ? NGX_DECLINED : NGX_ERROR;
+            return (n == NGX_S3JOBS_PROFILE_KEY_ID) ? NGX_DECLINED : NGX_ERROR;
         }
 
         if (own[n].more != 0) {
@@ -228,20 +228,20 @@ ngx_s3jobs_credentials_profile(ngx_str_t *text, ngx_str_t *profile,
             return NGX_ERROR;
         }
 
-        if (own[n].value.len == 0 && field->no_value != NULL) {
-            *err = field->no_value;
+        if (own[n].value.len == 0 && key->no_value != NULL) {
+            *err = key->no_value;
             return NGX_ERROR;
         }
 
-        if (!ngx_s3jobs_field_usable(n, &own[n].value)) {
-            *err = field->bad_value;
+        if (!ngx_s3jobs_profile_usable(n, &own[n].value)) {
+            *err = key->bad_value;
             return NGX_ERROR;
         }
     }
 
-    c->access_key_id = own[NGX_S3JOBS_FIELD_KEY_ID].value;
-    c->secret_access_key = own[NGX_S3JOBS_FIELD_SECRET].value;
-    c->session_token = own[NGX_S3JOBS_FIELD_TOKEN].value;
+    c->access_key_id = own[NGX_S3JOBS_PROFILE_KEY_ID].value;
+    c->secret_access_key = own[NGX_S3JOBS_PROFILE_SECRET].value;
+    c->session_token = own[NGX_S3JOBS_PROFILE_TOKEN].value;
 
     return NGX_OK;
 }
@@ -307,7 +307,7 @@ ngx_s3jobs_profile_collect(ngx_s3jobs_profile_reader_t *r, ngx_str_t *profile,
                 return NGX_ERROR;
             }
 
-            value = ngx_s3jobs_profile_field(values, &r->option);
+            value = ngx_s3jobs_profile_find(values, &r->option);
 
             if (value != NULL) {
                 value->value = r->value;
@@ -335,7 +335,7 @@ ngx_s3jobs_profile_collect(ngx_s3jobs_profile_reader_t *r, ngx_str_t *profile,
 
 
 static ngx_s3jobs_profile_value_t *
-ngx_s3jobs_profile_field(ngx_s3jobs_profile_value_t *values,
+ngx_s3jobs_profile_find(ngx_s3jobs_profile_value_t *values,
     ngx_str_t *option)
 {
     ngx_uint_t  n;
@@ -344,8 +344,10 @@ ngx_s3jobs_profile_field(ngx_s3jobs_profile_value_t *values,
         return NULL;
     }
 
-    for (n = 0; n < NGX_S3JOBS_NFIELDS; n++) {
-        if (ngx_s3jobs_profile_case_equal(option, &ngx_s3jobs_fields[n].key)) {
+    for (n = 0; n < NGX_S3JOBS_PROFILE_NKEYS; n++) {
+        if (ngx_s3jobs_profile_case_equal(option,
+                                          &ngx_s3jobs_profile_keys[n].name))
+        {
             return &values[n];
         }
     }
@@ -363,9 +365,9 @@ static ngx_uint_t
 ngx_s3jobs_profile_twice(ngx_s3jobs_profile_reader_t *r,
     ngx_s3jobs_profile_reader_t *from, uint32_t *seen)
 {
-    uint32_t                      bit;
-    ngx_uint_t                    hash;
-    ngx_s3jobs_profile_reader_t   again;
+    uint32_t                     bit;
+    ngx_uint_t                   hash;
+    ngx_s3jobs_profile_reader_t  again;
 
     hash = ngx_s3jobs_profile_hash(r);
     bit = (uint32_t) 1 << (hash % 32);

@@ -6,10 +6,10 @@
 
 #include <ngx_config.h>
 #include <ngx_core.h>
-#include <ngx_event.h>
 
 #include <openssl/crypto.h>
 
+#include "ngx_http_s3jobs_provider.h"
 #include "ngx_http_s3jobs_refresh.h"
 
 
@@ -18,9 +18,11 @@
 
 
 typedef struct {
-    ngx_http_s3jobs_fetch_t   fetch;
-    ngx_keyval_t              headers[2];
+    ngx_str_t                 uri;
+    ngx_str_t                 token_file;
     ngx_str_t                 token;        /* of the environment */
+    ngx_keyval_t              headers[2];
+    ngx_http_s3jobs_fetch_t   fetch;
 } ngx_http_s3jobs_container_t;
 
 
@@ -29,16 +31,23 @@ static ngx_int_t ngx_http_s3jobs_container_configured(ngx_conf_t *cf,
 static char *ngx_http_s3jobs_container_configure(ngx_conf_t *cf,
     ngx_http_s3jobs_source_t *source);
 static ngx_int_t ngx_http_s3jobs_container_uri(ngx_conf_t *cf,
-    ngx_http_s3jobs_source_t *source);
+    ngx_str_t *uri);
 static ngx_int_t ngx_http_s3jobs_container_fetch(
     ngx_http_s3jobs_source_t *source);
 static void ngx_http_s3jobs_container_answer(ngx_http_s3jobs_fetch_t *f);
 
 
+static ngx_http_s3jobs_option_t  ngx_http_s3jobs_container_options[] = {
+    ngx_http_s3jobs_option(ngx_http_s3jobs_container_t, uri, 0),
+    ngx_http_s3jobs_option(ngx_http_s3jobs_container_t, token_file, 0),
+    ngx_http_s3jobs_last_option
+};
+
+
 ngx_http_s3jobs_provider_t  ngx_http_s3jobs_container_provider = {
     ngx_string("container"),
-    1 << NGX_HTTP_S3JOBS_URI | 1 << NGX_HTTP_S3JOBS_TOKEN_FILE,
-    0,
+    sizeof(ngx_http_s3jobs_container_t),
+    ngx_http_s3jobs_container_options,
     ngx_http_s3jobs_container_configure,
     ngx_http_s3jobs_refresh_start,
     ngx_http_s3jobs_container_configured,
@@ -74,27 +83,21 @@ static char *
 ngx_http_s3jobs_container_configure(ngx_conf_t *cf,
     ngx_http_s3jobs_source_t *source)
 {
-    ngx_str_t                    *uri;
     ngx_s3jobs_url_t              url;
     ngx_http_s3jobs_fetch_t      *f;
     ngx_http_s3jobs_container_t  *ct;
 
-    ct = ngx_pcalloc(cf->pool, sizeof(ngx_http_s3jobs_container_t));
-    if (ct == NULL) {
-        return NGX_CONF_ERROR;
-    }
+    ct = source->data;
 
-    if (ngx_http_s3jobs_container_uri(cf, source) != NGX_OK
-        || ngx_http_s3jobs_source_path(cf, source, NGX_HTTP_S3JOBS_TOKEN_FILE,
+    if (ngx_http_s3jobs_container_uri(cf, &ct->uri) != NGX_OK
+        || ngx_http_s3jobs_source_path(cf, &ct->token_file,
                                     "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE")
            != NGX_OK)
     {
         return NGX_CONF_ERROR;
     }
 
-    uri = &source->params[NGX_HTTP_S3JOBS_URI];
-
-    if (uri->len == 0) {
+    if (ct->uri.len == 0) {
         ngx_http_s3jobs_source_idle(cf, source,
                                     "neither \"uri=\" nor "
                                     "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI "
@@ -102,7 +105,7 @@ ngx_http_s3jobs_container_configure(ngx_conf_t *cf,
         return NGX_CONF_OK;
     }
 
-    if (ngx_http_s3jobs_source_url(cf, source, uri,
+    if (ngx_http_s3jobs_source_url(cf, source, &ct->uri,
                                    ngx_http_s3jobs_container_hosts, &url)
         != NGX_OK)
     {
@@ -123,35 +126,30 @@ ngx_http_s3jobs_container_configure(ngx_conf_t *cf,
     f = &ct->fetch;
 
     f->method = "GET";
-    f->url = *uri;
+    f->url = ct->uri;
     f->headers = ct->headers;
     f->connect_timeout = NGX_HTTP_S3JOBS_CONTAINER_TIMEOUT;
     f->timeout = NGX_HTTP_S3JOBS_CONTAINER_TIMEOUT;
     f->handler = ngx_http_s3jobs_container_answer;
     f->data = source;
 
-    source->data = ct;
-    source->fetch = f;
+    source->refresh.fetch = f;
 
     return NGX_CONF_OK;
 }
 
 
 static ngx_int_t
-ngx_http_s3jobs_container_uri(ngx_conf_t *cf,
-    ngx_http_s3jobs_source_t *source)
+ngx_http_s3jobs_container_uri(ngx_conf_t *cf, ngx_str_t *uri)
 {
-    size_t      len;
-    u_char     *p;
-    ngx_str_t  *uri;
+    size_t   len;
+    u_char  *p;
 
-    uri = &source->params[NGX_HTTP_S3JOBS_URI];
-
-    ngx_http_s3jobs_source_default(source, NGX_HTTP_S3JOBS_URI,
+    ngx_http_s3jobs_source_default(uri,
                                    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI");
 
     if (uri->len == 0) {
-        ngx_http_s3jobs_source_default(source, NGX_HTTP_S3JOBS_URI,
+        ngx_http_s3jobs_source_default(uri,
                                        "AWS_CONTAINER_CREDENTIALS_FULL_URI");
         return NGX_OK;
     }
@@ -181,18 +179,17 @@ ngx_http_s3jobs_container_fetch(ngx_http_s3jobs_source_t *source)
 {
     u_char                       *buf;
     ngx_int_t                     rc;
-    ngx_str_t                     token, *path;
+    ngx_str_t                     token;
     ngx_http_s3jobs_container_t  *ct;
 
     ct = source->data;
-    path = &source->params[NGX_HTTP_S3JOBS_TOKEN_FILE];
 
     buf = NULL;
     rc = NGX_OK;
     token = ct->token;
 
-    if (path->len) {
-        buf = ngx_alloc(NGX_HTTP_S3JOBS_TOKEN_FILE_MAX, source->timer.log);
+    if (ct->token_file.len) {
+        buf = ngx_alloc(NGX_HTTP_S3JOBS_TOKEN_FILE_MAX, ngx_cycle->log);
         if (buf == NULL) {
             ngx_http_s3jobs_refresh_failed(source, "no memory");
             return NGX_OK;
@@ -200,7 +197,8 @@ ngx_http_s3jobs_container_fetch(ngx_http_s3jobs_source_t *source)
 
         /* Pod Identity replaces the file */
 
-        rc = ngx_http_s3jobs_refresh_token(source, path, buf, &token);
+        rc = ngx_http_s3jobs_refresh_token(source, &ct->token_file, buf,
+                                           &token);
     }
 
     if (rc == NGX_OK) {
@@ -226,5 +224,6 @@ ngx_http_s3jobs_container_fetch(ngx_http_s3jobs_source_t *source)
 static void
 ngx_http_s3jobs_container_answer(ngx_http_s3jobs_fetch_t *f)
 {
-    ngx_http_s3jobs_refresh_answer(f->data, ngx_s3jobs_credentials_json);
+    ngx_http_s3jobs_refresh_answer(f->data, ngx_s3jobs_credentials_json,
+                                   NGX_S3JOBS_DOC_TEMPORARY);
 }

@@ -6,9 +6,8 @@
 
 #include <ngx_config.h>
 #include <ngx_core.h>
-#include <ngx_event.h>
 
-#include "ngx_http_s3jobs_store.h"
+#include "ngx_http_s3jobs_provider.h"
 
 
 static ngx_int_t ngx_http_s3jobs_env_configured(ngx_conf_t *cf,
@@ -20,20 +19,12 @@ static char *ngx_http_s3jobs_env_configure(ngx_conf_t *cf,
 ngx_http_s3jobs_provider_t  ngx_http_s3jobs_env_provider = {
     ngx_string("env"),
     0,
-    0,
+    ngx_http_s3jobs_no_options,
     ngx_http_s3jobs_env_configure,
     NULL,
     ngx_http_s3jobs_env_configured,
     NULL
 };
-
-
-void
-ngx_http_s3jobs_getenv(const char *name, ngx_str_t *value)
-{
-    value->data = (u_char *) getenv(name);
-    value->len = value->data ? ngx_strlen(value->data) : 0;
-}
 
 
 static ngx_int_t

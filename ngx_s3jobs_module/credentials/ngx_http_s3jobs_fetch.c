@@ -7,13 +7,11 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include <ngx_event.h>
-#include <ngx_event.h>
 
 #include <curl/curl.h>
 #include <openssl/crypto.h>
 #include <openssl/ssl.h>
 
-#include "ngx_http_s3jobs_store.h"
 #include "ngx_http_s3jobs_fetch.h"
 #include "ngx_s3jobs_wipe.h"
 
@@ -73,16 +71,21 @@ static struct {
 void
 ngx_http_s3jobs_fetch_configure(void)
 {
-    ngx_uint_t  i;
+    char        *p;
+    ngx_str_t   *value;
+    ngx_uint_t   i;
 
     ngx_str_null(&ngx_http_s3jobs_fetch_ca);
     ngx_str_null(&ngx_http_s3jobs_fetch_proxy);
     ngx_str_null(&ngx_http_s3jobs_fetch_no_proxy);
 
     for (i = 0; ngx_http_s3jobs_fetch_env[i].value; i++) {
-        if (ngx_http_s3jobs_fetch_env[i].value->len == 0) {
-            ngx_http_s3jobs_getenv(ngx_http_s3jobs_fetch_env[i].name,
-                                   ngx_http_s3jobs_fetch_env[i].value);
+        value = ngx_http_s3jobs_fetch_env[i].value;
+        p = getenv(ngx_http_s3jobs_fetch_env[i].name);
+
+        if (p && value->len == 0) {
+            value->data = (u_char *) p;
+            value->len = ngx_strlen(p);
         }
     }
 }

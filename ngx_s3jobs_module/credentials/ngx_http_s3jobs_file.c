@@ -10,7 +10,7 @@
 
 #include <openssl/crypto.h>
 
-#include "ngx_http_s3jobs_store.h"
+#include "ngx_http_s3jobs_provider.h"
 
 
 #define NGX_HTTP_S3JOBS_FILE_MAX    (1024 * 1024)
@@ -18,6 +18,8 @@
 
 
 typedef struct {
+    ngx_str_t     path;
+    ngx_str_t     profile;
     struct stat   info;           /* of the file as it was last read */
     unsigned      unreadable:1;   /* said so already */
 } ngx_http_s3jobs_file_t;
@@ -27,24 +29,31 @@ static ngx_int_t ngx_http_s3jobs_file_configured(ngx_conf_t *cf,
     ngx_http_s3jobs_source_t *source);
 static char *ngx_http_s3jobs_file_configure(ngx_conf_t *cf,
     ngx_http_s3jobs_source_t *source);
-static char *ngx_http_s3jobs_file_defaults(ngx_conf_t *cf,
+static ngx_int_t ngx_http_s3jobs_file_defaults(ngx_conf_t *cf,
     ngx_http_s3jobs_source_t *source);
 static ngx_int_t ngx_http_s3jobs_file_start(ngx_cycle_t *cycle,
     ngx_http_s3jobs_source_t *source);
 static void ngx_http_s3jobs_file_check(ngx_event_t *ev);
 static ngx_uint_t ngx_http_s3jobs_file_same(struct stat *a, struct stat *b);
-static ngx_int_t ngx_http_s3jobs_file_read(ngx_http_s3jobs_source_t *source,
+static ngx_int_t ngx_http_s3jobs_file_read(ngx_http_s3jobs_file_t *file,
     ngx_str_t *text, ngx_uint_t level, ngx_log_t *log);
-static ngx_int_t ngx_http_s3jobs_file_parse(ngx_http_s3jobs_source_t *source,
+static ngx_int_t ngx_http_s3jobs_file_parse(ngx_http_s3jobs_file_t *file,
     ngx_str_t *text, ngx_s3jobs_credentials_t *c, ngx_uint_t level,
     ngx_log_t *log);
 static void ngx_http_s3jobs_file_free(ngx_str_t *text);
 
 
+static ngx_http_s3jobs_option_t  ngx_http_s3jobs_file_options[] = {
+    ngx_http_s3jobs_option(ngx_http_s3jobs_file_t, path, 0),
+    ngx_http_s3jobs_option(ngx_http_s3jobs_file_t, profile, 0),
+    ngx_http_s3jobs_last_option
+};
+
+
 ngx_http_s3jobs_provider_t  ngx_http_s3jobs_file_provider = {
     ngx_string("file"),
-    1 << NGX_HTTP_S3JOBS_PATH | 1 << NGX_HTTP_S3JOBS_PROFILE,
-    0,
+    sizeof(ngx_http_s3jobs_file_t),
+    ngx_http_s3jobs_file_options,
     ngx_http_s3jobs_file_configure,
     ngx_http_s3jobs_file_start,
     ngx_http_s3jobs_file_configured,
@@ -59,48 +68,37 @@ ngx_http_s3jobs_file_configured(ngx_conf_t *cf,
     ngx_http_s3jobs_source_t *source)
 {
     ngx_int_t                  rc;
-    ngx_str_t                  text, *path;
+    ngx_str_t                  text;
     ngx_uint_t                 line;
     const char                *err;
     struct stat                info;
-    ngx_http_s3jobs_file_t     file;
+    ngx_http_s3jobs_file_t    *file;
     ngx_s3jobs_credentials_t   c;
 
-    if (ngx_http_s3jobs_file_defaults(cf, source) != NGX_CONF_OK) {
+    if (ngx_http_s3jobs_file_defaults(cf, source) != NGX_OK) {
         return NGX_ERROR;
     }
 
-    path = &source->params[NGX_HTTP_S3JOBS_PATH];
+    file = source->data;
 
-    if (stat((char *) path->data, &info) == -1) {
-        rc = NGX_DECLINED;
-
-    } else {
-        source->data = &file;
-
-        rc = ngx_http_s3jobs_file_read(source, &text, NGX_LOG_EMERG, cf->log);
-
-        source->data = NULL;
-
-        if (rc == NGX_OK) {
-            rc = ngx_s3jobs_credentials_profile(
-                                      &text,
-                                      &source->params[NGX_HTTP_S3JOBS_PROFILE],
-                                      &c, &err, &line);
-
-            ngx_http_s3jobs_file_free(&text);
-        }
-    }
-
-    /* what is wrong with the file, configure() says; others have no path */
-
-    if (rc == NGX_DECLINED) {
-        ngx_str_null(path);
-        ngx_str_null(&source->params[NGX_HTTP_S3JOBS_PROFILE]);
+    if (stat((char *) file->path.data, &info) == -1) {
         return NGX_DECLINED;
     }
 
-    return NGX_OK;
+    /* what is wrong with the file, configure() says */
+
+    if (ngx_http_s3jobs_file_read(file, &text, NGX_LOG_EMERG, cf->log)
+        != NGX_OK)
+    {
+        return NGX_OK;
+    }
+
+    rc = ngx_s3jobs_credentials_profile(&text, &file->profile, &c, &err,
+                                        &line);
+
+    ngx_http_s3jobs_file_free(&text);
+
+    return rc == NGX_DECLINED ? NGX_DECLINED : NGX_OK;
 }
 
 
@@ -113,26 +111,20 @@ ngx_http_s3jobs_file_configure(ngx_conf_t *cf,
     ngx_http_s3jobs_file_t    *file;
     ngx_s3jobs_credentials_t   c;
 
-    file = ngx_pcalloc(cf->pool, sizeof(ngx_http_s3jobs_file_t));
-    if (file == NULL) {
-        return NGX_CONF_ERROR;
-    }
-
-    source->data = file;
-
-    if (ngx_http_s3jobs_file_defaults(cf, source) != NGX_CONF_OK) {
+    if (ngx_http_s3jobs_file_defaults(cf, source) != NGX_OK) {
         return NGX_CONF_ERROR;
     }
 
     rv = NGX_CONF_ERROR;
+    file = source->data;
 
-    if (ngx_http_s3jobs_file_read(source, &text, NGX_LOG_EMERG, cf->log)
+    if (ngx_http_s3jobs_file_read(file, &text, NGX_LOG_EMERG, cf->log)
         != NGX_OK)
     {
         goto failed;
     }
 
-    if (ngx_http_s3jobs_file_parse(source, &text, &c, NGX_LOG_EMERG, cf->log)
+    if (ngx_http_s3jobs_file_parse(file, &text, &c, NGX_LOG_EMERG, cf->log)
         == NGX_OK
         && ngx_http_s3jobs_set_initial(cf, source, &c) == NGX_OK)
     {
@@ -144,7 +136,7 @@ ngx_http_s3jobs_file_configure(ngx_conf_t *cf,
     if (rv == NGX_CONF_OK && (file->info.st_mode & S_IROTH)) {
         ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
                            "credentials file \"%V\" is readable by everybody",
-                           &source->params[NGX_HTTP_S3JOBS_PATH]);
+                           &file->path);
     }
 
 failed:
@@ -160,45 +152,43 @@ failed:
 }
 
 
-static char *
+static ngx_int_t
 ngx_http_s3jobs_file_defaults(ngx_conf_t *cf,
     ngx_http_s3jobs_source_t *source)
 {
-    ngx_str_t  *path, *profile, home;
+    ngx_str_t                home;
+    ngx_http_s3jobs_file_t  *file;
 
-    path = &source->params[NGX_HTTP_S3JOBS_PATH];
-    profile = &source->params[NGX_HTTP_S3JOBS_PROFILE];
+    file = source->data;
 
-    if (path->len == 0) {
-        ngx_http_s3jobs_getenv("AWS_SHARED_CREDENTIALS_FILE", path);
-    }
+    ngx_http_s3jobs_source_default(&file->path,
+                                   "AWS_SHARED_CREDENTIALS_FILE");
 
-    if (path->len == 0) {
+    if (file->path.len == 0) {
         ngx_http_s3jobs_getenv("HOME", &home);
 
-        path->data = ngx_pnalloc(cf->pool, home.len
-                                 + sizeof("/.aws/credentials"));
-        if (path->data == NULL) {
-            return NGX_CONF_ERROR;
+        file->path.data = ngx_pnalloc(cf->pool, home.len
+                                      + sizeof("/.aws/credentials"));
+        if (file->path.data == NULL) {
+            return NGX_ERROR;
         }
 
-        path->len = ngx_sprintf(path->data, "%V/.aws/credentials%Z", &home)
-                    - path->data - 1;
+        file->path.len = ngx_sprintf(file->path.data, "%V/.aws/credentials%Z",
+                                     &home)
+                         - file->path.data - 1;
     }
 
-    if (ngx_conf_full_name(cf->cycle, path, 1) != NGX_OK) {
-        return NGX_CONF_ERROR;
+    if (ngx_conf_full_name(cf->cycle, &file->path, 1) != NGX_OK) {
+        return NGX_ERROR;
     }
 
-    if (profile->len == 0) {
-        ngx_http_s3jobs_getenv("AWS_PROFILE", profile);
+    ngx_http_s3jobs_source_default(&file->profile, "AWS_PROFILE");
+
+    if (file->profile.len == 0) {
+        ngx_str_set(&file->profile, "default");
     }
 
-    if (profile->len == 0) {
-        ngx_str_set(profile, "default");
-    }
-
-    return NGX_CONF_OK;
+    return NGX_OK;
 }
 
 
@@ -206,12 +196,12 @@ static ngx_int_t
 ngx_http_s3jobs_file_start(ngx_cycle_t *cycle,
     ngx_http_s3jobs_source_t *source)
 {
-    source->timer.handler = ngx_http_s3jobs_file_check;
-    source->timer.data = source;
-    source->timer.log = cycle->log;
-    source->timer.cancelable = 1;
+    source->refresh.timer.handler = ngx_http_s3jobs_file_check;
+    source->refresh.timer.data = source;
+    source->refresh.timer.log = cycle->log;
+    source->refresh.timer.cancelable = 1;
 
-    ngx_add_timer(&source->timer, NGX_HTTP_S3JOBS_FILE_CHECK);
+    ngx_add_timer(&source->refresh.timer, NGX_HTTP_S3JOBS_FILE_CHECK);
 
     return NGX_OK;
 }
@@ -220,7 +210,7 @@ ngx_http_s3jobs_file_start(ngx_cycle_t *cycle,
 static void
 ngx_http_s3jobs_file_check(ngx_event_t *ev)
 {
-    ngx_str_t                  text, *path;
+    ngx_str_t                  text;
     struct stat                info;
     ngx_http_s3jobs_file_t    *file;
     ngx_s3jobs_credentials_t   c;
@@ -232,16 +222,15 @@ ngx_http_s3jobs_file_check(ngx_event_t *ev)
 
     source = ev->data;
     file = source->data;
-    path = &source->params[NGX_HTTP_S3JOBS_PATH];
 
     ngx_add_timer(ev, NGX_HTTP_S3JOBS_FILE_CHECK);
 
-    if (stat((char *) path->data, &info) == -1) {
+    if (stat((char *) file->path.data, &info) == -1) {
         if (!file->unreadable) {
             file->unreadable = 1;
             ngx_log_error(NGX_LOG_WARN, ev->log, ngx_errno,
                           "stat() \"%V\" failed, the credentials read before "
-                          "stay in use", path);
+                          "stay in use", &file->path);
         }
 
         return;
@@ -257,16 +246,17 @@ ngx_http_s3jobs_file_check(ngx_event_t *ev)
     file->info = info;
     file->unreadable = 0;
 
-    if (ngx_http_s3jobs_file_read(source, &text, NGX_LOG_ERR, ev->log)
+    if (ngx_http_s3jobs_file_read(file, &text, NGX_LOG_ERR, ev->log)
         != NGX_OK)
     {
         ngx_log_error(NGX_LOG_WARN, ev->log, 0,
                       "credentials file \"%V\" has changed but cannot be read "
-                      "by the worker process: reload nginx to use it", path);
+                      "by the worker process: reload nginx to use it",
+                      &file->path);
         return;
     }
 
-    if (ngx_http_s3jobs_file_parse(source, &text, &c, NGX_LOG_ERR, ev->log)
+    if (ngx_http_s3jobs_file_parse(file, &text, &c, NGX_LOG_ERR, ev->log)
         == NGX_OK)
     {
         (void) ngx_http_s3jobs_publish(source, &c, ev->log);
@@ -291,17 +281,15 @@ ngx_http_s3jobs_file_same(struct stat *a, struct stat *b)
 
 
 static ngx_int_t
-ngx_http_s3jobs_file_read(ngx_http_s3jobs_source_t *source, ngx_str_t *text,
+ngx_http_s3jobs_file_read(ngx_http_s3jobs_file_t *file, ngx_str_t *text,
     ngx_uint_t level, ngx_log_t *log)
 {
-    ssize_t                  n;
-    ngx_fd_t                 fd;
-    ngx_str_t               *path;
-    struct stat              info;
-    ngx_http_s3jobs_file_t  *file;
+    ssize_t       n;
+    ngx_fd_t      fd;
+    ngx_str_t    *path;
+    struct stat   info;
 
-    file = source->data;
-    path = &source->params[NGX_HTTP_S3JOBS_PATH];
+    path = &file->path;
 
     text->data = NULL;
     text->len = 0;
@@ -367,19 +355,15 @@ failed:
 
 
 static ngx_int_t
-ngx_http_s3jobs_file_parse(ngx_http_s3jobs_source_t *source, ngx_str_t *text,
+ngx_http_s3jobs_file_parse(ngx_http_s3jobs_file_t *file, ngx_str_t *text,
     ngx_s3jobs_credentials_t *c, ngx_uint_t level, ngx_log_t *log)
 {
-    ngx_str_t   *path, *profile;
     ngx_uint_t   line;
     const char  *err;
 
-    path = &source->params[NGX_HTTP_S3JOBS_PATH];
-    profile = &source->params[NGX_HTTP_S3JOBS_PROFILE];
-
     line = 0;
 
-    if (ngx_s3jobs_credentials_profile(text, profile, c, &err, &line)
+    if (ngx_s3jobs_credentials_profile(text, &file->profile, c, &err, &line)
         == NGX_OK)
     {
         err = ngx_s3jobs_credentials_check(c);
@@ -392,12 +376,12 @@ ngx_http_s3jobs_file_parse(ngx_http_s3jobs_source_t *source, ngx_str_t *text,
     if (line) {
         ngx_log_error(level, log, 0,
                       "credentials file \"%V\", line %ui, profile \"%V\" %s",
-                      path, line, profile, err);
+                      &file->path, line, &file->profile, err);
 
     } else {
         ngx_log_error(level, log, 0,
                       "credentials file \"%V\", profile \"%V\" %s",
-                      path, profile, err);
+                      &file->path, &file->profile, err);
     }
 
     return NGX_ERROR;

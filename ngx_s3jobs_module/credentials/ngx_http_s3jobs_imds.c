@@ -6,10 +6,9 @@
 
 #include <ngx_config.h>
 #include <ngx_core.h>
-#include <ngx_http.h>
+#include <ngx_event.h>
 
-#include <openssl/crypto.h>
-
+#include "ngx_http_s3jobs_provider.h"
 #include "ngx_http_s3jobs_refresh.h"
 
 
@@ -25,8 +24,9 @@
 
 
 typedef struct {
-    ngx_http_s3jobs_fetch_t   fetch;
+    ngx_str_t                 endpoint;
     ngx_http_s3jobs_source_t *source;
+    ngx_http_s3jobs_fetch_t   fetch;
     ngx_keyval_t              header;
     ngx_str_t                 base;
     u_char                   *url;          /* for the longest */
@@ -41,7 +41,7 @@ static ngx_int_t ngx_http_s3jobs_imds_configured(ngx_conf_t *cf,
     ngx_http_s3jobs_source_t *source);
 static char *ngx_http_s3jobs_imds_configure(ngx_conf_t *cf,
     ngx_http_s3jobs_source_t *source);
-static void ngx_http_s3jobs_imds_endpoint(ngx_http_s3jobs_source_t *source);
+static void ngx_http_s3jobs_imds_endpoint(ngx_str_t *endpoint);
 static ngx_int_t ngx_http_s3jobs_imds_fetch(ngx_http_s3jobs_source_t *source);
 static void ngx_http_s3jobs_imds_put(ngx_http_s3jobs_imds_t *im);
 static void ngx_http_s3jobs_imds_get(ngx_http_s3jobs_imds_t *im,
@@ -52,10 +52,16 @@ static ngx_uint_t ngx_http_s3jobs_imds_denied(ngx_http_s3jobs_imds_t *im);
 static void ngx_http_s3jobs_imds_answer(ngx_http_s3jobs_fetch_t *f);
 
 
+static ngx_http_s3jobs_option_t  ngx_http_s3jobs_imds_options[] = {
+    ngx_http_s3jobs_option(ngx_http_s3jobs_imds_t, endpoint, 0),
+    ngx_http_s3jobs_last_option
+};
+
+
 ngx_http_s3jobs_provider_t  ngx_http_s3jobs_imds_provider = {
     ngx_string("imds"),
-    1 << NGX_HTTP_S3JOBS_ENDPOINT,
-    0,
+    sizeof(ngx_http_s3jobs_imds_t),
+    ngx_http_s3jobs_imds_options,
     ngx_http_s3jobs_imds_configure,
     ngx_http_s3jobs_refresh_start,
     ngx_http_s3jobs_imds_configured,
@@ -94,35 +100,21 @@ static char *
 ngx_http_s3jobs_imds_configure(ngx_conf_t *cf,
     ngx_http_s3jobs_source_t *source)
 {
-    ngx_str_t               *endpoint;
     ngx_s3jobs_url_t         url;
     ngx_http_s3jobs_imds_t  *im;
 
-    im = ngx_pcalloc(cf->pool, sizeof(ngx_http_s3jobs_imds_t));
-    if (im == NULL) {
-        return NGX_CONF_ERROR;
-    }
+    im = source->data;
 
-    ngx_http_s3jobs_imds_endpoint(source);
+    ngx_http_s3jobs_imds_endpoint(&im->endpoint);
 
-    endpoint = &source->params[NGX_HTTP_S3JOBS_ENDPOINT];
-
-    if (ngx_http_s3jobs_source_url(cf, source, endpoint,
-                                   ngx_http_s3jobs_imds_hosts, &url)
+    if (ngx_http_s3jobs_source_endpoint(cf, source, &im->endpoint,
+                                        ngx_http_s3jobs_imds_hosts, &url)
         != NGX_OK)
     {
         return NGX_CONF_ERROR;
     }
 
-    if (url.path.len > 1) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "the URL \"%V\" of credentials source \"%V\" in "
-                           "\"s3jobs_credentials_source\" directive must have "
-                           "no path", endpoint, &source->name);
-        return NGX_CONF_ERROR;
-    }
-
-    im->base = *endpoint;
+    im->base = im->endpoint;
     im->base.len -= url.path.len;
 
     im->url = ngx_pnalloc(cf->pool, im->base.len
@@ -140,8 +132,7 @@ ngx_http_s3jobs_imds_configure(ngx_conf_t *cf,
     im->fetch.timeout = NGX_HTTP_S3JOBS_IMDS_TIMEOUT;
     im->fetch.data = im;
 
-    source->data = im;
-    source->fetch = &im->fetch;
+    source->refresh.fetch = &im->fetch;
     source->stale_ok = 1;
 
     return NGX_CONF_OK;
@@ -149,13 +140,11 @@ ngx_http_s3jobs_imds_configure(ngx_conf_t *cf,
 
 
 static void
-ngx_http_s3jobs_imds_endpoint(ngx_http_s3jobs_source_t *source)
+ngx_http_s3jobs_imds_endpoint(ngx_str_t *endpoint)
 {
-    ngx_str_t  mode, *endpoint;
+    ngx_str_t  mode;
 
-    endpoint = &source->params[NGX_HTTP_S3JOBS_ENDPOINT];
-
-    ngx_http_s3jobs_source_default(source, NGX_HTTP_S3JOBS_ENDPOINT,
+    ngx_http_s3jobs_source_default(endpoint,
                                    "AWS_EC2_METADATA_SERVICE_ENDPOINT");
 
     if (endpoint->len) {
@@ -263,7 +252,7 @@ ngx_http_s3jobs_imds_token(ngx_http_s3jobs_fetch_t *f)
         return;
     }
 
-    if (f->status != NGX_HTTP_OK) {
+    if (f->status != 200) {
         ngx_http_s3jobs_refresh_failed(im->source, "%V answered %ui", &f->url,
                                        f->status);
         return;
@@ -306,13 +295,13 @@ ngx_http_s3jobs_imds_role(ngx_http_s3jobs_fetch_t *f)
         return;
     }
 
-    if (f->status == NGX_HTTP_NOT_FOUND) {
+    if (f->status == 404) {
         ngx_http_s3jobs_refresh_failed(im->source, "%V answered 404: the "
                                        "instance has no role", &f->url);
         return;
     }
 
-    if (f->status != NGX_HTTP_OK) {
+    if (f->status != 200) {
         ngx_http_s3jobs_refresh_failed(im->source, "%V answered %ui", &f->url,
                                        f->status);
         return;
@@ -350,7 +339,7 @@ ngx_http_s3jobs_imds_role(ngx_http_s3jobs_fetch_t *f)
 static ngx_uint_t
 ngx_http_s3jobs_imds_denied(ngx_http_s3jobs_imds_t *im)
 {
-    if (im->fetch.status != NGX_HTTP_UNAUTHORIZED) {
+    if (im->fetch.status != 401) {
         return 0;
     }
 
@@ -375,5 +364,6 @@ ngx_http_s3jobs_imds_answer(ngx_http_s3jobs_fetch_t *f)
         return;
     }
 
-    ngx_http_s3jobs_refresh_answer(im->source, ngx_s3jobs_credentials_json);
+    ngx_http_s3jobs_refresh_answer(im->source, ngx_s3jobs_credentials_json,
+                                   NGX_S3JOBS_DOC_TEMPORARY);
 }

@@ -6,10 +6,11 @@
 
 #include <ngx_config.h>
 #include <ngx_core.h>
-#include <ngx_http.h>
+#include <ngx_event.h>
 
 #include <openssl/crypto.h>
 
+#include "ngx_http_s3jobs_provider.h"
 #include "ngx_http_s3jobs_refresh.h"
 
 
@@ -34,12 +35,9 @@ static void ngx_http_s3jobs_refresh_tick(ngx_event_t *ev);
 static ngx_int_t ngx_http_s3jobs_refresh_take(
     ngx_http_s3jobs_source_t *source, ngx_msec_t *wait);
 static ngx_uint_t ngx_http_s3jobs_refresh_leased(
-    ngx_http_s3jobs_refresh_t *refresh);
+    ngx_http_s3jobs_schedule_t *schedule);
 static void ngx_http_s3jobs_refresh_release(
     ngx_http_s3jobs_source_t *source);
-static ngx_http_s3jobs_record_t *ngx_http_s3jobs_refresh_lock(
-    ngx_http_s3jobs_source_t *source);
-static void ngx_http_s3jobs_refresh_unlock(ngx_http_s3jobs_source_t *source);
 static uint64_t ngx_http_s3jobs_refresh_clock(void);
 static uint64_t ngx_http_s3jobs_refresh_due(time_t expires, ngx_uint_t same);
 static ngx_msec_t ngx_http_s3jobs_refresh_backoff(
@@ -56,12 +54,12 @@ ngx_http_s3jobs_refresh_start(ngx_cycle_t *cycle,
         return NGX_OK;
     }
 
-    source->timer.handler = ngx_http_s3jobs_refresh_tick;
-    source->timer.data = source;
-    source->timer.log = cycle->log;
-    source->timer.cancelable = 1;
+    source->refresh.timer.handler = ngx_http_s3jobs_refresh_tick;
+    source->refresh.timer.data = source;
+    source->refresh.timer.log = cycle->log;
+    source->refresh.timer.cancelable = 1;
 
-    ngx_add_timer(&source->timer, 1);
+    ngx_add_timer(&source->refresh.timer, 1);
 
     return NGX_OK;
 }
@@ -70,12 +68,12 @@ ngx_http_s3jobs_refresh_start(ngx_cycle_t *cycle,
 void
 ngx_http_s3jobs_refresh_stop(ngx_http_s3jobs_source_t *source)
 {
-    if (source->timer.timer_set) {
-        ngx_del_timer(&source->timer);
+    if (source->refresh.timer.timer_set) {
+        ngx_del_timer(&source->refresh.timer);
     }
 
-    if (source->fetch) {
-        ngx_http_s3jobs_fetch_cancel(source->fetch);
+    if (source->refresh.fetch) {
+        ngx_http_s3jobs_fetch_cancel(source->refresh.fetch);
     }
 
     ngx_http_s3jobs_refresh_release(source);
@@ -115,57 +113,57 @@ static ngx_int_t
 ngx_http_s3jobs_refresh_take(ngx_http_s3jobs_source_t *source,
     ngx_msec_t *wait)
 {
-    uint64_t                    now;
-    ngx_int_t                   rc;
-    ngx_atomic_uint_t           generation;
-    ngx_http_s3jobs_record_t   *rec;
-    ngx_http_s3jobs_refresh_t  *refresh;
+    uint64_t                     now;
+    ngx_int_t                    rc;
+    ngx_atomic_uint_t            generation;
+    ngx_http_s3jobs_record_t    *rec;
+    ngx_http_s3jobs_schedule_t  *schedule;
 
     *wait = NGX_HTTP_S3JOBS_REFRESH_TICK;
 
-    rec = ngx_http_s3jobs_refresh_lock(source);
+    rec = ngx_http_s3jobs_lock(source);
     if (rec == NULL) {
         return NGX_AGAIN;
     }
 
-    refresh = &rec->refresh;
+    schedule = &rec->schedule;
     generation = rec->body[rec->current & 1].generation;
 
-    if (refresh->refused) {
+    if (schedule->refused) {
 
-        if (refresh->refused == generation
-            && refresh->forced + NGX_HTTP_S3JOBS_FORCED <= ngx_time())
+        if (schedule->refused == generation
+            && schedule->forced + NGX_HTTP_S3JOBS_FORCED <= ngx_time())
         {
-            refresh->forced = ngx_time();
-            refresh->due = 0;
-            refresh->hold = ngx_current_msec;
+            schedule->forced = ngx_time();
+            schedule->due = 0;
+            schedule->hold = ngx_current_msec;
         }
 
-        refresh->refused = 0;
+        schedule->refused = 0;
     }
 
     now = ngx_http_s3jobs_refresh_clock();
     rc = NGX_AGAIN;
 
-    if (ngx_http_s3jobs_refresh_leased(refresh)) {
+    if (ngx_http_s3jobs_refresh_leased(schedule)) {
         *wait = NGX_HTTP_S3JOBS_REFRESH_SOON;
 
-    } else if (refresh->failures
-               && (ngx_msec_int_t) (refresh->hold - ngx_current_msec) > 0)
+    } else if (schedule->failures
+               && (ngx_msec_int_t) (schedule->hold - ngx_current_msec) > 0)
     {
-        *wait = ngx_min(*wait, refresh->hold - ngx_current_msec);
+        *wait = ngx_min(*wait, schedule->hold - ngx_current_msec);
 
-    } else if (refresh->due > now) {
-        *wait = ngx_min((uint64_t) *wait, refresh->due - now);
+    } else if (schedule->due > now) {
+        *wait = ngx_min((uint64_t) *wait, schedule->due - now);
 
     } else {
-        refresh->lease = ngx_pid;
-        refresh->lease_end = ngx_current_msec
+        schedule->lease = ngx_pid;
+        schedule->lease_end = ngx_current_msec
                              + NGX_HTTP_S3JOBS_REFRESH_LEASE;
         rc = NGX_OK;
     }
 
-    ngx_http_s3jobs_refresh_unlock(source);
+    ngx_http_s3jobs_unlock(source);
 
     return rc;
 }
@@ -177,17 +175,17 @@ ngx_http_s3jobs_refresh_take(ngx_http_s3jobs_source_t *source,
  */
 
 static ngx_uint_t
-ngx_http_s3jobs_refresh_leased(ngx_http_s3jobs_refresh_t *refresh)
+ngx_http_s3jobs_refresh_leased(ngx_http_s3jobs_schedule_t *schedule)
 {
-    if (refresh->lease == 0 || refresh->lease == ngx_pid) {
+    if (schedule->lease == 0 || schedule->lease == ngx_pid) {
         return 0;
     }
 
-    if ((ngx_msec_int_t) (refresh->lease_end - ngx_current_msec) <= 0) {
+    if ((ngx_msec_int_t) (schedule->lease_end - ngx_current_msec) <= 0) {
         return 0;
     }
 
-    return kill(refresh->lease, 0) == 0 || ngx_errno != NGX_ESRCH;
+    return kill(schedule->lease, 0) == 0 || ngx_errno != NGX_ESRCH;
 }
 
 
@@ -196,56 +194,28 @@ ngx_http_s3jobs_refresh_release(ngx_http_s3jobs_source_t *source)
 {
     ngx_http_s3jobs_record_t  *rec;
 
-    rec = ngx_http_s3jobs_refresh_lock(source);
+    rec = ngx_http_s3jobs_lock(source);
     if (rec == NULL) {
         return;
     }
 
-    if (rec->refresh.lease == ngx_pid) {
-        rec->refresh.lease = 0;
+    if (rec->schedule.lease == ngx_pid) {
+        rec->schedule.lease = 0;
     }
 
-    ngx_http_s3jobs_refresh_unlock(source);
-}
-
-
-/* NULL, and no lock: after two reloads the record may be another source's */
-
-static ngx_http_s3jobs_record_t *
-ngx_http_s3jobs_refresh_lock(ngx_http_s3jobs_source_t *source)
-{
-    ngx_slab_pool_t  *shpool;
-
-    shpool = (ngx_slab_pool_t *) source->zone->shm.addr;
-
-    ngx_shmtx_lock(&shpool->mutex);
-
-    if (ngx_memcmp(source->record->id, source->id, sizeof(source->id)) != 0) {
-        ngx_shmtx_unlock(&shpool->mutex);
-        return NULL;
-    }
-
-    return source->record;
-}
-
-
-static void
-ngx_http_s3jobs_refresh_unlock(ngx_http_s3jobs_source_t *source)
-{
-    ngx_slab_pool_t  *shpool;
-
-    shpool = (ngx_slab_pool_t *) source->zone->shm.addr;
-
-    ngx_shmtx_unlock(&shpool->mutex);
+    ngx_http_s3jobs_unlock(source);
 }
 
 
 ngx_int_t
 ngx_http_s3jobs_refresh_fetch(ngx_http_s3jobs_source_t *source)
 {
-    if (ngx_http_s3jobs_fetch_start(source->fetch) != NGX_OK) {
-        ngx_http_s3jobs_refresh_failed(source, "%V: %s", &source->fetch->url,
-                                       source->fetch->error);
+    ngx_http_s3jobs_fetch_t  *f;
+
+    f = source->refresh.fetch;
+
+    if (ngx_http_s3jobs_fetch_start(f) != NGX_OK) {
+        ngx_http_s3jobs_refresh_failed(source, "%V: %s", &f->url, f->error);
         return NGX_DECLINED;
     }
 
@@ -255,26 +225,26 @@ ngx_http_s3jobs_refresh_fetch(ngx_http_s3jobs_source_t *source)
 
 void
 ngx_http_s3jobs_refresh_answer(ngx_http_s3jobs_source_t *source,
-    ngx_int_t (*parse)(ngx_str_t *text, ngx_s3jobs_credentials_doc_t *doc))
+    ngx_s3jobs_credentials_doc_pt parse, ngx_uint_t required)
 {
     ngx_int_t                      rc;
     ngx_http_s3jobs_fetch_t       *f;
     ngx_s3jobs_credentials_doc_t  *doc;
 
-    f = source->fetch;
+    f = source->refresh.fetch;
 
     if (f->status == 0) {
         ngx_http_s3jobs_refresh_failed(source, "%V: %s", &f->url, f->error);
         return;
     }
 
-    doc = ngx_alloc(sizeof(ngx_s3jobs_credentials_doc_t), source->timer.log);
+    doc = ngx_alloc(sizeof(ngx_s3jobs_credentials_doc_t), ngx_cycle->log);
     if (doc == NULL) {
         ngx_http_s3jobs_refresh_failed(source, "no memory");
         return;
     }
 
-    rc = parse(&f->answer, doc);
+    rc = parse(&f->answer, required, doc);
 
     if (rc == NGX_DECLINED) {
         ngx_http_s3jobs_refresh_failed(source,
@@ -282,7 +252,7 @@ ngx_http_s3jobs_refresh_answer(ngx_http_s3jobs_source_t *source,
                                        &f->url, f->status, &doc->code,
                                        &doc->message);
 
-    } else if (f->status != NGX_HTTP_OK) {
+    } else if (f->status != 200) {
         ngx_http_s3jobs_refresh_failed(source, "%V answered %ui",
                                        &f->url, f->status);
 
@@ -303,38 +273,38 @@ void
 ngx_http_s3jobs_refresh_done(ngx_http_s3jobs_source_t *source,
     ngx_s3jobs_credentials_t *c)
 {
-    ngx_uint_t                  same;
-    ngx_http_s3jobs_record_t   *rec;
-    ngx_http_s3jobs_refresh_t  *refresh;
+    ngx_uint_t                   same;
+    ngx_http_s3jobs_record_t    *rec;
+    ngx_http_s3jobs_schedule_t  *schedule;
 
     if (c->expires <= ngx_time() && !source->stale_ok) {
         ngx_http_s3jobs_refresh_failed(source,
                                        "the credentials from %V have expired "
-                                       "%T s ago", &source->fetch->url,
+                                       "%T s ago", &source->refresh.fetch->url,
                                        ngx_time() - c->expires);
         return;
     }
 
-    same = (ngx_http_s3jobs_publish(source, c, source->timer.log)
+    same = (ngx_http_s3jobs_publish(source, c, ngx_cycle->log)
             == NGX_DECLINED);
 
-    rec = ngx_http_s3jobs_refresh_lock(source);
+    rec = ngx_http_s3jobs_lock(source);
 
     if (rec) {
-        refresh = &rec->refresh;
+        schedule = &rec->schedule;
 
-        refresh->due = ngx_http_s3jobs_refresh_due(c->expires, same);
-        refresh->failures = 0;
-        refresh->outcome = ngx_time();
+        schedule->due = ngx_http_s3jobs_refresh_due(c->expires, same);
+        schedule->failures = 0;
+        schedule->outcome = ngx_time();
 
-        if (refresh->lease == ngx_pid) {
-            refresh->lease = 0;
+        if (schedule->lease == ngx_pid) {
+            schedule->lease = 0;
         }
 
-        ngx_http_s3jobs_refresh_unlock(source);
+        ngx_http_s3jobs_unlock(source);
     }
 
-    ngx_add_timer(&source->timer, NGX_HTTP_S3JOBS_REFRESH_SOON);
+    ngx_add_timer(&source->refresh.timer, NGX_HTTP_S3JOBS_REFRESH_SOON);
 }
 
 
@@ -377,39 +347,39 @@ void
 ngx_http_s3jobs_refresh_failed(ngx_http_s3jobs_source_t *source,
     const char *fmt, ...)
 {
-    u_char                     *p, *last, buf[NGX_MAX_ERROR_STR / 2];
-    time_t                      expires;
-    va_list                     args;
-    ngx_msec_t                  wait;
-    ngx_atomic_uint_t           generation;
-    ngx_http_s3jobs_record_t   *rec;
-    ngx_http_s3jobs_refresh_t  *refresh;
+    u_char                      *p, *last, buf[NGX_MAX_ERROR_STR / 2];
+    time_t                       expires;
+    va_list                      args;
+    ngx_msec_t                   wait;
+    ngx_atomic_uint_t            generation;
+    ngx_http_s3jobs_record_t    *rec;
+    ngx_http_s3jobs_schedule_t  *schedule;
 
     wait = NGX_HTTP_S3JOBS_BACKOFF_MIN;
     expires = 0;
     generation = 0;
 
-    rec = ngx_http_s3jobs_refresh_lock(source);
+    rec = ngx_http_s3jobs_lock(source);
 
     if (rec) {
-        refresh = &rec->refresh;
+        schedule = &rec->schedule;
 
         generation = rec->body[rec->current & 1].generation;
         expires = rec->body[rec->current & 1].expires;
 
-        refresh->failures++;
+        schedule->failures++;
 
-        wait = ngx_http_s3jobs_refresh_backoff(source, refresh->failures,
+        wait = ngx_http_s3jobs_refresh_backoff(source, schedule->failures,
                                                expires);
 
-        refresh->hold = ngx_current_msec + wait;
-        refresh->outcome = ngx_time();
+        schedule->hold = ngx_current_msec + wait;
+        schedule->outcome = ngx_time();
 
-        if (refresh->lease == ngx_pid) {
-            refresh->lease = 0;
+        if (schedule->lease == ngx_pid) {
+            schedule->lease = 0;
         }
 
-        ngx_http_s3jobs_refresh_unlock(source);
+        ngx_http_s3jobs_unlock(source);
     }
 
     last = buf + sizeof(buf);
@@ -432,12 +402,12 @@ ngx_http_s3jobs_refresh_failed(ngx_http_s3jobs_source_t *source,
                          source->stale_ok ? "in use" : "so far");
     }
 
-    ngx_log_error(NGX_LOG_WARN, source->timer.log, 0,
+    ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
                   "s3jobs credentials \"%V\" from %V: %*s",
-                  &source->name, &source->provider->name,
+                  &source->name, &source->type,
                   (size_t) (p - buf), buf);
 
-    ngx_add_timer(&source->timer, ngx_min(wait,
+    ngx_add_timer(&source->refresh.timer, ngx_min(wait,
                                           NGX_HTTP_S3JOBS_REFRESH_TICK));
 }
 
@@ -482,14 +452,14 @@ ngx_uint_t
 ngx_http_s3jobs_refresh_expected(ngx_http_s3jobs_source_t *source,
     ngx_msec_t end)
 {
-    ngx_http_s3jobs_refresh_t  *refresh;
+    ngx_http_s3jobs_schedule_t  *schedule;
 
-    refresh = &source->record->refresh;
+    schedule = &source->record->schedule;
 
     return source->provider->fetch
            && !source->idle
-           && (refresh->failures == 0
-               || (ngx_msec_int_t) (refresh->hold - end) < 0);
+           && (schedule->failures == 0
+               || (ngx_msec_int_t) (schedule->hold - end) < 0);
 }
 
 
@@ -498,7 +468,7 @@ ngx_http_s3jobs_refresh_awaited(ngx_http_s3jobs_source_t *source)
 {
     return source->provider->fetch
            && !source->idle
-           && source->record->refresh.failures == 0
+           && source->record->schedule.failures == 0
            && !ngx_http_s3jobs_has_credentials(source);
 }
 
@@ -507,16 +477,20 @@ void
 ngx_http_s3jobs_refresh_now(ngx_http_s3jobs_source_t *source,
     ngx_str_t *key_id)
 {
-    if (source->generation == 0
-        || source->key_id.len != key_id->len
-        || ngx_memcmp(source->key_id.data, key_id->data, key_id->len) != 0)
+    ngx_http_s3jobs_copy_t  *copy;
+
+    copy = source->copy;
+
+    if (copy->generation == 0
+        || copy->key_id.len != key_id->len
+        || ngx_memcmp(copy->key_id.data, key_id->data, key_id->len) != 0)
     {
         return;
     }
 
     /* read by the process that refreshes, under the lock */
 
-    source->record->refresh.refused = source->generation;
+    source->record->schedule.refused = copy->generation;
 }
 
 
@@ -524,10 +498,10 @@ ngx_int_t
 ngx_http_s3jobs_refresh_token(ngx_http_s3jobs_source_t *source,
     ngx_str_t *path, u_char *buf, ngx_str_t *token)
 {
-    size_t        i;
-    ssize_t       n;
-    ngx_fd_t      fd;
-    ngx_err_t     err;
+    size_t     i;
+    ssize_t    n;
+    ngx_fd_t   fd;
+    ngx_err_t  err;
 
     /* not to hang on a FIFO */
 

@@ -10,10 +10,9 @@
 
 #include <ngx_config.h>
 #include <ngx_core.h>
-#include <ngx_event.h>
 
 #include "ngx_s3jobs_credentials_doc.h"
-#include "ngx_http_s3jobs_store.h"
+#include "ngx_http_s3jobs_source.h"
 
 
 /* longest token in a file, in bytes; STS takes 20000 */
@@ -34,14 +33,14 @@ void ngx_http_s3jobs_refresh_stop(ngx_http_s3jobs_source_t *source);
 void ngx_http_s3jobs_refresh_done(ngx_http_s3jobs_source_t *source,
     ngx_s3jobs_credentials_t *c);
 void ngx_http_s3jobs_refresh_answer(ngx_http_s3jobs_source_t *source,
-    ngx_int_t (*parse)(ngx_str_t *text, ngx_s3jobs_credentials_doc_t *doc));
+    ngx_s3jobs_credentials_doc_pt parse, ngx_uint_t required);
 
 /* the text completes 'source "...": ...', in the error log */
 void ngx_http_s3jobs_refresh_failed(ngx_http_s3jobs_source_t *source,
     const char *fmt, ...);
 
 
-/* source->fetch, on which the provider waits; NGX_DECLINED: it has failed */
+/* begins source->refresh.fetch; NGX_DECLINED: that has failed */
 ngx_int_t ngx_http_s3jobs_refresh_fetch(ngx_http_s3jobs_source_t *source);
 
 

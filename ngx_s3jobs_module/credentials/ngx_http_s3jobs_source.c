@@ -9,34 +9,38 @@
 #include <ngx_event.h>
 #include <ngx_md5.h>
 
-#include "ngx_http_s3jobs_store.h"
+#include "ngx_http_s3jobs_provider.h"
+#include "ngx_http_s3jobs_refresh.h"
 
 
+static ngx_int_t ngx_http_s3jobs_find_provider(ngx_conf_t *cf,
+    ngx_http_s3jobs_source_t *source, ngx_str_t *type);
 static ngx_int_t ngx_http_s3jobs_set_provider(ngx_conf_t *cf,
-    ngx_http_s3jobs_source_t *source, ngx_str_t *name);
-static ngx_int_t ngx_http_s3jobs_set_param(ngx_conf_t *cf,
+    ngx_http_s3jobs_source_t *source, ngx_http_s3jobs_provider_t *provider);
+static ngx_int_t ngx_http_s3jobs_set_option(ngx_conf_t *cf,
     ngx_http_s3jobs_source_t *source, ngx_str_t *v);
-static ngx_int_t ngx_http_s3jobs_check_params(ngx_conf_t *cf,
+static ngx_int_t ngx_http_s3jobs_check_options(ngx_conf_t *cf,
+    ngx_http_s3jobs_source_t *source);
+static char *ngx_http_s3jobs_default_configure(ngx_conf_t *cf,
     ngx_http_s3jobs_source_t *source);
 static ngx_int_t ngx_http_s3jobs_resolve_source(ngx_conf_t *cf,
     ngx_http_s3jobs_sources_t *ss, ngx_http_s3jobs_source_t *source);
 static void ngx_http_s3jobs_set_id(ngx_http_s3jobs_source_t *source);
+static void ngx_http_s3jobs_sources_cleanup(void *data);
 
 
-/* in the order of ngx_http_s3jobs_param_e */
+#define ngx_http_s3jobs_option_value(source, option)                          \
+    ((ngx_str_t *) ((char *) (source)->data + (option)->offset))
 
-static ngx_str_t  ngx_http_s3jobs_params[] = {
-    ngx_string("path"),
-    ngx_string("profile"),
-    ngx_string("uri"),
-    ngx_string("token_file"),
-    ngx_string("endpoint"),
-    ngx_string("role_arn"),
-    ngx_string("session_name"),
-    ngx_string("from"),
-    ngx_string("external_id"),
-    ngx_string("duration"),
-    ngx_string("region")
+
+static ngx_http_s3jobs_provider_t  ngx_http_s3jobs_default_provider = {
+    ngx_string("default"),
+    0,
+    ngx_http_s3jobs_no_options,
+    ngx_http_s3jobs_default_configure,
+    NULL,
+    NULL,
+    NULL
 };
 
 
@@ -48,6 +52,18 @@ static ngx_http_s3jobs_provider_t  *ngx_http_s3jobs_providers[] = {
     &ngx_http_s3jobs_web_identity_provider,
     &ngx_http_s3jobs_assume_role_provider,
     &ngx_http_s3jobs_default_provider,
+    NULL
+};
+
+
+/* what the type "default" tries, in the order of the SDKs */
+
+static ngx_http_s3jobs_provider_t  *ngx_http_s3jobs_chain[] = {
+    &ngx_http_s3jobs_env_provider,
+    &ngx_http_s3jobs_web_identity_provider,
+    &ngx_http_s3jobs_file_provider,
+    &ngx_http_s3jobs_container_provider,
+    &ngx_http_s3jobs_imds_provider,
     NULL
 };
 
@@ -97,22 +113,22 @@ ngx_http_s3jobs_credentials_source(ngx_conf_t *cf, ngx_command_t *cmd,
     source->file = cf->conf_file->file.name;
     source->line = cf->conf_file->line;
 
-    source->token_buf = ngx_pnalloc(cf->pool, NGX_S3JOBS_TOKEN_MAX);
-    if (source->token_buf == NULL) {
+    source->copy = ngx_pcalloc(cf->pool, sizeof(ngx_http_s3jobs_copy_t));
+    if (source->copy == NULL) {
         return NGX_CONF_ERROR;
     }
 
-    if (ngx_http_s3jobs_set_provider(cf, source, &value[2]) != NGX_OK) {
+    if (ngx_http_s3jobs_find_provider(cf, source, &value[2]) != NGX_OK) {
         return NGX_CONF_ERROR;
     }
 
     for (n = 3; n < cf->args->nelts; n++) {
-        if (ngx_http_s3jobs_set_param(cf, source, &value[n]) != NGX_OK) {
+        if (ngx_http_s3jobs_set_option(cf, source, &value[n]) != NGX_OK) {
             return NGX_CONF_ERROR;
         }
     }
 
-    if (ngx_http_s3jobs_check_params(cf, source) != NGX_OK) {
+    if (ngx_http_s3jobs_check_options(cf, source) != NGX_OK) {
         return NGX_CONF_ERROR;
     }
 
@@ -134,8 +150,8 @@ ngx_http_s3jobs_credentials_source(ngx_conf_t *cf, ngx_command_t *cmd,
 
 
 static ngx_int_t
-ngx_http_s3jobs_set_provider(ngx_conf_t *cf,
-    ngx_http_s3jobs_source_t *source, ngx_str_t *name)
+ngx_http_s3jobs_find_provider(ngx_conf_t *cf,
+    ngx_http_s3jobs_source_t *source, ngx_str_t *type)
 {
     ngx_uint_t                   i;
     ngx_http_s3jobs_provider_t  *provider;
@@ -143,85 +159,98 @@ ngx_http_s3jobs_set_provider(ngx_conf_t *cf,
     for (i = 0; ngx_http_s3jobs_providers[i]; i++) {
         provider = ngx_http_s3jobs_providers[i];
 
-        if (provider->name.len == name->len
-            && ngx_strcmp(provider->name.data, name->data) == 0)
+        if (provider->name.len == type->len
+            && ngx_strcmp(provider->name.data, type->data) == 0)
         {
-            source->provider = provider;
-            return NGX_OK;
+            return ngx_http_s3jobs_set_provider(cf, source, provider);
         }
     }
 
     ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                        "unknown type \"%V\" in "
-                       "\"s3jobs_credentials_source\" directive", name);
+                       "\"s3jobs_credentials_source\" directive", type);
 
     return NGX_ERROR;
 }
 
 
 static ngx_int_t
-ngx_http_s3jobs_set_param(ngx_conf_t *cf, ngx_http_s3jobs_source_t *source,
-    ngx_str_t *v)
+ngx_http_s3jobs_set_provider(ngx_conf_t *cf,
+    ngx_http_s3jobs_source_t *source, ngx_http_s3jobs_provider_t *provider)
 {
-    u_char      *p;
-    ngx_str_t   *param;
-    ngx_uint_t   i;
-
-    p = ngx_strlchr(v->data, v->data + v->len, '=');
-
-    for (i = 0; p && i < NGX_HTTP_S3JOBS_NPARAMS; i++) {
-        if ((source->provider->allowed & (1 << i))
-            && ngx_http_s3jobs_params[i].len == (size_t) (p - v->data)
-            && ngx_strncmp(ngx_http_s3jobs_params[i].data, v->data,
-                           p - v->data)
-               == 0)
-        {
-            break;
-        }
-    }
-
-    if (p == NULL || i == NGX_HTTP_S3JOBS_NPARAMS) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "unknown parameter \"%V\" in "
-                           "\"s3jobs_credentials_source\" directive "
-                           "of type \"%V\"", v, &source->provider->name);
+    source->data = ngx_pcalloc(cf->pool, provider->size);
+    if (source->data == NULL) {
         return NGX_ERROR;
     }
 
-    p++;
-
-    param = &source->params[i];
-
-    if (p == v->data + v->len || param->len) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "%s parameter \"%V\" in "
-                           "\"s3jobs_credentials_source\" directive",
-                           param->len ? "duplicate" : "empty", v);
-        return NGX_ERROR;
-    }
-
-    param->data = p;
-    param->len = v->data + v->len - p;
+    source->type = provider->name;
+    source->provider = provider;
 
     return NGX_OK;
 }
 
 
 static ngx_int_t
-ngx_http_s3jobs_check_params(ngx_conf_t *cf, ngx_http_s3jobs_source_t *source)
+ngx_http_s3jobs_set_option(ngx_conf_t *cf, ngx_http_s3jobs_source_t *source,
+    ngx_str_t *v)
 {
-    ngx_uint_t  i;
+    u_char                    *p;
+    ngx_str_t                 *value;
+    ngx_http_s3jobs_option_t  *option;
 
-    for (i = 0; i < NGX_HTTP_S3JOBS_NPARAMS; i++) {
-        if ((source->provider->required & (1 << i))
-            && source->params[i].len == 0)
+    p = ngx_strlchr(v->data, v->data + v->len, '=');
+
+    for (option = source->provider->options; option->name.len; option++) {
+        if (p
+            && option->name.len == (size_t) (p - v->data)
+            && ngx_strncmp(option->name.data, v->data, p - v->data) == 0)
+        {
+            break;
+        }
+    }
+
+    if (option->name.len == 0) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "unknown parameter \"%V\" in "
+                           "\"s3jobs_credentials_source\" directive "
+                           "of type \"%V\"", v, &source->type);
+        return NGX_ERROR;
+    }
+
+    p++;
+
+    value = ngx_http_s3jobs_option_value(source, option);
+
+    if (p == v->data + v->len || value->len) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "%s parameter \"%V\" in "
+                           "\"s3jobs_credentials_source\" directive",
+                           value->len ? "duplicate" : "empty", v);
+        return NGX_ERROR;
+    }
+
+    value->data = p;
+    value->len = v->data + v->len - p;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_s3jobs_check_options(ngx_conf_t *cf,
+    ngx_http_s3jobs_source_t *source)
+{
+    ngx_http_s3jobs_option_t  *option;
+
+    for (option = source->provider->options; option->name.len; option++) {
+        if ((option->flags & NGX_HTTP_S3JOBS_REQUIRED)
+            && ngx_http_s3jobs_option_value(source, option)->len == 0)
         {
             ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                                "parameter \"%V=\" is missing in "
                                "\"s3jobs_credentials_source\" directive "
                                "of type \"%V\"",
-                               &ngx_http_s3jobs_params[i],
-                               &source->provider->name);
+                               &option->name, &source->type);
             return NGX_ERROR;
         }
     }
@@ -230,62 +259,38 @@ ngx_http_s3jobs_check_params(ngx_conf_t *cf, ngx_http_s3jobs_source_t *source)
 }
 
 
-ngx_int_t
-ngx_http_s3jobs_source_url(ngx_conf_t *cf, ngx_http_s3jobs_source_t *source,
-    ngx_str_t *text, const ngx_str_t *plain, ngx_s3jobs_url_t *url)
+static char *
+ngx_http_s3jobs_default_configure(ngx_conf_t *cf,
+    ngx_http_s3jobs_source_t *source)
 {
-    const char  *err;
+    ngx_int_t                     rc;
+    ngx_http_s3jobs_provider_t  **p;
 
-    err = ngx_s3jobs_url_parse(text, plain, url);
+    for (p = ngx_http_s3jobs_chain; *p; p++) {
 
-    if (err) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "invalid URL \"%V\" of credentials source \"%V\" "
-                           "in \"s3jobs_credentials_source\" directive, it %s",
-                           text, &source->name, err);
-        return NGX_ERROR;
+        if (ngx_http_s3jobs_set_provider(cf, source, *p) != NGX_OK) {
+            return NGX_CONF_ERROR;
+        }
+
+        rc = source->provider->configured(cf, source);
+
+        if (rc == NGX_ERROR) {
+            return NGX_CONF_ERROR;
+        }
+
+        if (rc == NGX_OK) {
+            source->by_default = 1;
+
+            return source->provider->configure(cf, source);
+        }
     }
 
-    return NGX_OK;
-}
+    source->type = ngx_http_s3jobs_default_provider.name;
+    source->provider = &ngx_http_s3jobs_default_provider;
 
+    ngx_http_s3jobs_source_idle(cf, source, "no credentials");
 
-ngx_int_t
-ngx_http_s3jobs_source_path(ngx_conf_t *cf, ngx_http_s3jobs_source_t *source,
-    ngx_uint_t param, const char *name)
-{
-    ngx_http_s3jobs_source_default(source, param, name);
-
-    if (source->params[param].len == 0) {
-        return NGX_OK;
-    }
-
-    return ngx_conf_full_name(cf->cycle, &source->params[param], 1);
-}
-
-
-void
-ngx_http_s3jobs_source_default(ngx_http_s3jobs_source_t *source,
-    ngx_uint_t param, const char *name)
-{
-    if (source->params[param].len == 0) {
-        ngx_http_s3jobs_getenv(name, &source->params[param]);
-    }
-}
-
-
-void
-ngx_http_s3jobs_source_idle(ngx_conf_t *cf, ngx_http_s3jobs_source_t *source,
-    const char *missing)
-{
-    ngx_conf_log_error(NGX_LOG_WARN, cf, 0,
-                       "%s in the environment or in "
-                       "\"s3jobs_credentials_source\" directive, credentials "
-                       "source \"%V\" of type \"%V\" has nowhere to get them "
-                       "from", missing, &source->name,
-                       &source->provider->name);
-
-    source->idle = 1;
+    return NGX_CONF_OK;
 }
 
 
@@ -327,8 +332,9 @@ ngx_http_s3jobs_init_sources(ngx_conf_t *cf, ngx_http_s3jobs_sources_t *ss)
         }
     }
 
-    return ngx_http_s3jobs_add_zone(cf, ss) == NGX_OK ? NGX_CONF_OK
-                                                      : NGX_CONF_ERROR;
+    ss->zone = ngx_http_s3jobs_store_zone(cf);
+
+    return ss->zone ? NGX_CONF_OK : NGX_CONF_ERROR;
 }
 
 
@@ -340,6 +346,7 @@ ngx_http_s3jobs_resolve_source(ngx_conf_t *cf, ngx_http_s3jobs_sources_t *ss,
 {
     ngx_str_t                 *from;
     ngx_http_s3jobs_source_t  *s;
+    ngx_http_s3jobs_option_t  *option;
 
     if (source->resolved) {
         return NGX_OK;
@@ -347,20 +354,25 @@ ngx_http_s3jobs_resolve_source(ngx_conf_t *cf, ngx_http_s3jobs_sources_t *ss,
 
     source->resolving = 1;
 
-    from = &source->params[NGX_HTTP_S3JOBS_FROM];
+    for (option = source->provider->options; option->name.len; option++) {
 
-    if (from->len) {
+        if (!(option->flags & NGX_HTTP_S3JOBS_SOURCE)) {
+            continue;
+        }
+
+        from = ngx_http_s3jobs_option_value(source, option);
+
         s = ngx_http_s3jobs_find_source(ss, from);
 
         if (s == NULL || s->resolving) {
             ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                          "%s \"%V\" in parameter \"from=%V\" of source "
+                          "%s \"%V\" in parameter \"%V=%V\" of source "
                           "\"%V\" in \"s3jobs_credentials_source\" directive "
                           "in %V:%ui",
                           s ? "the circle of sources comes back to"
                             : "unknown credentials source",
-                          from, from, &source->name, &source->file,
-                          source->line);
+                          from, &option->name, from, &source->name,
+                          &source->file, source->line);
             return NGX_ERROR;
         }
 
@@ -388,17 +400,19 @@ ngx_http_s3jobs_resolve_source(ngx_conf_t *cf, ngx_http_s3jobs_sources_t *ss,
 static void
 ngx_http_s3jobs_set_id(ngx_http_s3jobs_source_t *source)
 {
-    ngx_md5_t   md5;
-    ngx_uint_t  i;
+    ngx_md5_t                  md5;
+    ngx_str_t                 *value;
+    ngx_http_s3jobs_option_t  *option;
 
     ngx_md5_init(&md5);
     ngx_md5_update(&md5, source->name.data, source->name.len + 1);
-    ngx_md5_update(&md5, source->provider->name.data,
-                   source->provider->name.len);
+    ngx_md5_update(&md5, source->type.data, source->type.len);
 
-    for (i = 0; i < NGX_HTTP_S3JOBS_NPARAMS; i++) {
-        ngx_md5_update(&md5, &source->params[i].len, sizeof(size_t));
-        ngx_md5_update(&md5, source->params[i].data, source->params[i].len);
+    for (option = source->provider->options; option->name.len; option++) {
+        value = ngx_http_s3jobs_option_value(source, option);
+
+        ngx_md5_update(&md5, &value->len, sizeof(size_t));
+        ngx_md5_update(&md5, value->data, value->len);
     }
 
     if (source->from) {
@@ -406,4 +420,115 @@ ngx_http_s3jobs_set_id(ngx_http_s3jobs_source_t *source)
     }
 
     ngx_md5_final(source->id, &md5);
+}
+
+
+/*
+ * Runs in the master when the new configuration has been accepted, so that a
+ * reload that fails leaves the old credentials alone.
+ */
+
+void
+ngx_http_s3jobs_publish_sources(ngx_cycle_t *cycle,
+    ngx_http_s3jobs_sources_t *ss)
+{
+    ngx_uint_t                  i;
+    ngx_http_s3jobs_source_t  **sp;
+
+    if (ss->zone == NULL || ngx_test_config) {
+        return;
+    }
+
+    ngx_http_s3jobs_store_cycle(ss->zone);
+
+    sp = ss->sources->elts;
+
+    for (i = 0; i < ss->sources->nelts; i++) {
+        ngx_http_s3jobs_store_attach(ss->zone, sp[i]);
+
+        if (sp[i]->by_default) {
+            ngx_log_error(NGX_LOG_NOTICE, cycle->log, 0,
+                          "s3jobs credentials \"%V\": type \"default\" has "
+                          "chosen \"%V\"", &sp[i]->name, &sp[i]->type);
+        }
+
+        ngx_http_s3jobs_publish_initial(sp[i], cycle->log);
+    }
+}
+
+
+/*
+ * One process looks after the credentials: the first worker, or the single
+ * process.  The cache manager runs init_process too, with ngx_worker 0.
+ */
+
+ngx_int_t
+ngx_http_s3jobs_start_sources(ngx_cycle_t *cycle,
+    ngx_http_s3jobs_sources_t *ss)
+{
+    ngx_uint_t                  i;
+    ngx_pool_cleanup_t         *cln;
+    ngx_http_s3jobs_source_t  **sp;
+
+    if (ss->zone == NULL
+        || !(ngx_process == NGX_PROCESS_SINGLE
+             || (ngx_process == NGX_PROCESS_WORKER && ngx_worker == 0)))
+    {
+        return NGX_OK;
+    }
+
+    /* a single process frees a configuration and lives on */
+
+    cln = ngx_pool_cleanup_add(cycle->pool, 0);
+    if (cln == NULL) {
+        return NGX_ERROR;
+    }
+
+    cln->handler = ngx_http_s3jobs_sources_cleanup;
+    cln->data = ss;
+
+    sp = ss->sources->elts;
+
+    for (i = 0; i < ss->sources->nelts; i++) {
+        if (sp[i]->provider->start
+            && sp[i]->provider->start(cycle, sp[i]) != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    ss->started = 1;
+
+    return NGX_OK;
+}
+
+
+void
+ngx_http_s3jobs_stop_sources(ngx_http_s3jobs_sources_t *ss)
+{
+    ngx_uint_t                  i;
+    ngx_http_s3jobs_source_t  **sp;
+
+    if (!ss->started) {
+        return;
+    }
+
+    ss->started = 0;
+
+    sp = ss->sources->elts;
+
+    for (i = 0; i < ss->sources->nelts; i++) {
+        ngx_http_s3jobs_refresh_stop(sp[i]);
+    }
+
+    ngx_http_s3jobs_fetch_cleanup();
+}
+
+
+static void
+ngx_http_s3jobs_sources_cleanup(void *data)
+{
+    ngx_http_s3jobs_sources_t *ss = data;
+
+    ngx_http_s3jobs_stop_sources(ss);
 }

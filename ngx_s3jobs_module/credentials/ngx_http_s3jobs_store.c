@@ -6,16 +6,21 @@
 
 #include <ngx_config.h>
 #include <ngx_core.h>
-#include <ngx_event.h>
 
 #include <openssl/crypto.h>
 
-#include "ngx_http_s3jobs_store.h"
-#include "ngx_http_s3jobs_refresh.h"
+#include "ngx_http_s3jobs_source.h"
 
 
 #define NGX_HTTP_S3JOBS_ZONE_SIZE                                             \
     (sizeof(ngx_http_s3jobs_sh_t) + 16 * ngx_pagesize)
+
+
+typedef struct {
+    ngx_atomic_t                generation;   /* the last one given out */
+    ngx_uint_t                  cycle;
+    ngx_http_s3jobs_record_t    records[NGX_HTTP_S3JOBS_RECORDS_MAX];
+} ngx_http_s3jobs_sh_t;
 
 
 static ngx_int_t ngx_http_s3jobs_init_zone(ngx_shm_zone_t *zone, void *data);
@@ -23,10 +28,11 @@ static void ngx_http_s3jobs_log_change(ngx_http_s3jobs_source_t *source,
     ngx_s3jobs_credentials_t *c, ngx_log_t *log);
 static ngx_http_s3jobs_record_t *ngx_http_s3jobs_get_record(
     ngx_http_s3jobs_sh_t *sh, ngx_http_s3jobs_source_t *source);
+static ngx_uint_t ngx_http_s3jobs_same_body(ngx_http_s3jobs_body_t *body,
+    ngx_s3jobs_credentials_t *c);
 static void ngx_http_s3jobs_set_body(ngx_http_s3jobs_body_t *body,
     ngx_s3jobs_credentials_t *c);
 static void ngx_http_s3jobs_initial_cleanup(void *data);
-static void ngx_http_s3jobs_sources_cleanup(void *data);
 static ngx_int_t ngx_http_s3jobs_update_copy(ngx_http_s3jobs_source_t *source);
 static ngx_int_t ngx_http_s3jobs_add_key(ngx_http_s3jobs_source_t *source,
     ngx_str_t *date, ngx_str_t *region, u_char *key);
@@ -39,25 +45,25 @@ static ngx_str_t  ngx_http_s3jobs_zone_name =
 ngx_int_t
 ngx_http_s3jobs_check_credentials(ngx_http_s3jobs_source_t *source)
 {
+    ngx_http_s3jobs_copy_t    *copy;
     ngx_http_s3jobs_record_t  *rec;
 
     rec = source->record;
+    copy = source->copy;
 
-    if (rec->body[rec->current & 1].generation != source->generation
-        || source->generation == 0)
+    if (rec->body[rec->current & 1].generation != copy->generation
+        || copy->generation == 0)
     {
         if (ngx_http_s3jobs_update_copy(source) != NGX_OK) {
             return NGX_DECLINED;
         }
     }
 
-    if (source->generation == 0) {
+    if (copy->generation == 0) {
         return NGX_AGAIN;
     }
 
-    if (source->expires && source->expires <= ngx_time()
-        && !source->stale_ok)
-    {
+    if (copy->expires && copy->expires <= ngx_time() && !source->stale_ok) {
         return NGX_DECLINED;
     }
 
@@ -80,7 +86,7 @@ ngx_http_s3jobs_get_credentials(ngx_http_s3jobs_source_t *source,
     }
 
     for (i = 0; i < NGX_HTTP_S3JOBS_KEYS; i++) {
-        k = &source->keys[i];
+        k = &source->copy->keys[i];
 
         if (k->region_len == region->len
             && ngx_memcmp(k->date, date->data, sizeof(k->date)) == 0
@@ -110,19 +116,16 @@ ngx_int_t
 ngx_http_s3jobs_copy_credentials(ngx_http_s3jobs_source_t *source,
     ngx_http_s3jobs_body_t *copy)
 {
-    ngx_slab_pool_t  *shpool;
+    ngx_http_s3jobs_record_t  *rec;
 
     ngx_memzero(copy, sizeof(ngx_http_s3jobs_body_t));
 
-    shpool = (ngx_slab_pool_t *) source->zone->shm.addr;
+    rec = ngx_http_s3jobs_lock(source);
 
-    ngx_shmtx_lock(&shpool->mutex);
-
-    if (ngx_memcmp(source->record->id, source->id, sizeof(source->id)) == 0) {
-        *copy = source->record->body[source->record->current & 1];
+    if (rec) {
+        *copy = rec->body[rec->current & 1];
+        ngx_http_s3jobs_unlock(source);
     }
-
-    ngx_shmtx_unlock(&shpool->mutex);
 
     if (copy->generation == 0
         || (copy->expires && copy->expires <= ngx_time()
@@ -140,39 +143,34 @@ ngx_http_s3jobs_copy_credentials(ngx_http_s3jobs_source_t *source,
 static ngx_int_t
 ngx_http_s3jobs_update_copy(ngx_http_s3jobs_source_t *source)
 {
-    ngx_slab_pool_t         *shpool;
-    ngx_http_s3jobs_body_t  *body;
+    ngx_http_s3jobs_body_t    *body;
+    ngx_http_s3jobs_copy_t    *copy;
+    ngx_http_s3jobs_record_t  *rec;
 
-    shpool = (ngx_slab_pool_t *) source->zone->shm.addr;
+    copy = source->copy;
 
-    ngx_shmtx_lock(&shpool->mutex);
+    rec = ngx_http_s3jobs_lock(source);
 
-    if (ngx_memcmp(source->record->id, source->id, sizeof(source->id)) != 0) {
-
-        /* two reloads ago: the record serves another source now */
-
-        source->generation = 0;
-
-        ngx_shmtx_unlock(&shpool->mutex);
-
+    if (rec == NULL) {
+        copy->generation = 0;
         return NGX_DECLINED;
     }
 
-    body = &source->record->body[source->record->current & 1];
+    body = &rec->body[rec->current & 1];
 
-    source->generation = body->generation;
-    source->expires = body->expires;
-    source->key_id.len = body->key_id_len;
-    source->key_id.data = source->key_id_buf;
-    source->token.len = body->token_len;
-    source->token.data = source->token_buf;
+    copy->generation = body->generation;
+    copy->expires = body->expires;
+    copy->key_id.len = body->key_id_len;
+    copy->key_id.data = copy->key_id_buf;
+    copy->token.len = body->token_len;
+    copy->token.data = copy->token_buf;
 
-    ngx_memcpy(source->key_id_buf, body->key_id, body->key_id_len);
-    ngx_memcpy(source->token_buf, body->token, body->token_len);
+    ngx_memcpy(copy->key_id_buf, body->key_id, body->key_id_len);
+    ngx_memcpy(copy->token_buf, body->token, body->token_len);
 
-    ngx_shmtx_unlock(&shpool->mutex);
+    ngx_http_s3jobs_unlock(source);
 
-    OPENSSL_cleanse(source->keys, sizeof(source->keys));
+    OPENSSL_cleanse(copy->keys, sizeof(copy->keys));
     ngx_s3jobs_sigv4_forget();
 
     return NGX_OK;
@@ -183,30 +181,33 @@ static ngx_int_t
 ngx_http_s3jobs_add_key(ngx_http_s3jobs_source_t *source, ngx_str_t *date,
     ngx_str_t *region, u_char *key)
 {
-    u_char                   buf[NGX_S3JOBS_SECRET_MAX];
-    ngx_int_t                rc;
-    ngx_str_t                secret;
-    ngx_slab_pool_t         *shpool;
-    ngx_http_s3jobs_key_t   *k;
-    ngx_http_s3jobs_body_t  *body;
+    u_char                     buf[NGX_S3JOBS_SECRET_MAX];
+    ngx_int_t                  rc;
+    ngx_str_t                  secret;
+    ngx_http_s3jobs_key_t     *k;
+    ngx_http_s3jobs_body_t    *body;
+    ngx_http_s3jobs_copy_t    *copy;
+    ngx_http_s3jobs_record_t  *rec;
 
     static ngx_str_t  service = ngx_string("s3");
 
-    shpool = (ngx_slab_pool_t *) source->zone->shm.addr;
+    copy = source->copy;
 
     for ( ;; ) {
-        ngx_shmtx_lock(&shpool->mutex);
+        rec = ngx_http_s3jobs_lock(source);
 
-        body = &source->record->body[source->record->current & 1];
+        if (rec) {
+            body = &rec->body[rec->current & 1];
 
-        if (body->generation == source->generation) {
-            break;
+            if (body->generation == copy->generation) {
+                break;
+            }
+
+            ngx_http_s3jobs_unlock(source);
         }
 
-        ngx_shmtx_unlock(&shpool->mutex);
-
         if (ngx_http_s3jobs_update_copy(source) != NGX_OK
-            || source->generation == 0)
+            || copy->generation == 0)
         {
             return NGX_DECLINED;
         }
@@ -216,10 +217,10 @@ ngx_http_s3jobs_add_key(ngx_http_s3jobs_source_t *source, ngx_str_t *date,
     secret.data = buf;
     ngx_memcpy(buf, body->secret, body->secret_len);
 
-    ngx_shmtx_unlock(&shpool->mutex);
+    ngx_http_s3jobs_unlock(source);
 
-    k = &source->keys[source->next_key];
-    source->next_key = (source->next_key + 1) % NGX_HTTP_S3JOBS_KEYS;
+    k = &copy->keys[copy->next_key];
+    copy->next_key = (copy->next_key + 1) % NGX_HTTP_S3JOBS_KEYS;
 
     rc = ngx_s3jobs_sigv4_key(k->key, &secret, date, region, &service);
 
@@ -244,36 +245,23 @@ ngx_int_t
 ngx_http_s3jobs_publish(ngx_http_s3jobs_source_t *source,
     ngx_s3jobs_credentials_t *c, ngx_log_t *log)
 {
-    ngx_slab_pool_t           *shpool;
     ngx_http_s3jobs_sh_t      *sh;
     ngx_http_s3jobs_body_t    *body, *old;
     ngx_http_s3jobs_record_t  *rec;
 
     sh = source->zone->data;
-    rec = source->record;
-    shpool = (ngx_slab_pool_t *) source->zone->shm.addr;
 
-    ngx_shmtx_lock(&shpool->mutex);
+    rec = ngx_http_s3jobs_lock(source);
+
+    if (rec == NULL) {
+        return NGX_DECLINED;
+    }
 
     old = &rec->body[rec->current & 1];
     body = &rec->body[(rec->current & 1) ^ 1];
 
-    if (ngx_memcmp(rec->id, source->id, sizeof(rec->id)) != 0
-        || (old->generation
-            && old->expires == c->expires
-            && old->key_id_len == c->access_key_id.len
-            && old->secret_len == c->secret_access_key.len
-            && old->token_len == c->session_token.len
-            && ngx_memcmp(old->key_id, c->access_key_id.data,
-                          old->key_id_len)
-               == 0
-            && ngx_memcmp(old->secret, c->secret_access_key.data,
-                          old->secret_len)
-               == 0
-            && ngx_memcmp(old->token, c->session_token.data, old->token_len)
-               == 0))
-    {
-        ngx_shmtx_unlock(&shpool->mutex);
+    if (ngx_http_s3jobs_same_body(old, c)) {
+        ngx_http_s3jobs_unlock(source);
         return NGX_DECLINED;
     }
 
@@ -289,7 +277,7 @@ ngx_http_s3jobs_publish(ngx_http_s3jobs_source_t *source,
 
     OPENSSL_cleanse(old, sizeof(ngx_http_s3jobs_body_t));
 
-    ngx_shmtx_unlock(&shpool->mutex);
+    ngx_http_s3jobs_unlock(source);
 
     ngx_http_s3jobs_log_change(source, c, log);
 
@@ -297,19 +285,70 @@ ngx_http_s3jobs_publish(ngx_http_s3jobs_source_t *source,
 }
 
 
-ngx_int_t
-ngx_http_s3jobs_add_zone(ngx_conf_t *cf, ngx_http_s3jobs_sources_t *ss)
+static ngx_uint_t
+ngx_http_s3jobs_same_body(ngx_http_s3jobs_body_t *body,
+    ngx_s3jobs_credentials_t *c)
 {
-    ss->zone = ngx_shared_memory_add(cf, &ngx_http_s3jobs_zone_name,
-                                     NGX_HTTP_S3JOBS_ZONE_SIZE,
-                                     &ngx_http_s3jobs_zone_name);
-    if (ss->zone == NULL) {
-        return NGX_ERROR;
+    return body->generation
+           && body->expires == c->expires
+           && body->key_id_len == c->access_key_id.len
+           && body->secret_len == c->secret_access_key.len
+           && body->token_len == c->session_token.len
+           && ngx_memcmp(body->key_id, c->access_key_id.data,
+                         body->key_id_len)
+              == 0
+           && ngx_memcmp(body->secret, c->secret_access_key.data,
+                         body->secret_len)
+              == 0
+           && ngx_memcmp(body->token, c->session_token.data, body->token_len)
+              == 0;
+}
+
+
+ngx_http_s3jobs_record_t *
+ngx_http_s3jobs_lock(ngx_http_s3jobs_source_t *source)
+{
+    ngx_slab_pool_t  *shpool;
+
+    shpool = (ngx_slab_pool_t *) source->zone->shm.addr;
+
+    ngx_shmtx_lock(&shpool->mutex);
+
+    if (ngx_memcmp(source->record->id, source->id, sizeof(source->id)) != 0) {
+        ngx_shmtx_unlock(&shpool->mutex);
+        return NULL;
     }
 
-    ss->zone->init = ngx_http_s3jobs_init_zone;
+    return source->record;
+}
 
-    return NGX_OK;
+
+void
+ngx_http_s3jobs_unlock(ngx_http_s3jobs_source_t *source)
+{
+    ngx_slab_pool_t  *shpool;
+
+    shpool = (ngx_slab_pool_t *) source->zone->shm.addr;
+
+    ngx_shmtx_unlock(&shpool->mutex);
+}
+
+
+ngx_shm_zone_t *
+ngx_http_s3jobs_store_zone(ngx_conf_t *cf)
+{
+    ngx_shm_zone_t  *zone;
+
+    zone = ngx_shared_memory_add(cf, &ngx_http_s3jobs_zone_name,
+                                 NGX_HTTP_S3JOBS_ZONE_SIZE,
+                                 &ngx_http_s3jobs_zone_name);
+    if (zone == NULL) {
+        return NULL;
+    }
+
+    zone->init = ngx_http_s3jobs_init_zone;
+
+    return zone;
 }
 
 
@@ -359,7 +398,7 @@ ngx_http_s3jobs_log_change(ngx_http_s3jobs_source_t *source,
         ngx_log_error(NGX_LOG_NOTICE, log, 0,
                       "s3jobs credentials \"%V\" from %V: key id ending in "
                       "\"%V\", %s, no expiry known",
-                      &source->name, &source->provider->name, &end,
+                      &source->name, &source->type, &end,
                       c->session_token.len ? "temporary" : "long-term");
         return;
     }
@@ -369,75 +408,43 @@ ngx_http_s3jobs_log_change(ngx_http_s3jobs_source_t *source,
     ngx_log_error(NGX_LOG_NOTICE, log, 0,
                   "s3jobs credentials \"%V\" from %V: key id ending in "
                   "\"%V\", temporary, expire at %*s, in %T s",
-                  &source->name, &source->provider->name, &end,
+                  &source->name, &source->type, &end,
                   (size_t) NGX_S3JOBS_DATE_LEN, date,
                   c->expires - ngx_time());
 }
 
 
-/*
- * Runs in the master when the new configuration has been accepted, so that a
- * reload that fails leaves the old credentials alone.
- */
-
-ngx_int_t
-ngx_http_s3jobs_publish_initial(ngx_cycle_t *cycle,
-    ngx_http_s3jobs_sources_t *ss)
+void
+ngx_http_s3jobs_store_cycle(ngx_shm_zone_t *zone)
 {
-    ngx_uint_t                  i;
-    ngx_slab_pool_t            *shpool;
-    ngx_http_s3jobs_sh_t       *sh;
-    ngx_s3jobs_credentials_t    c;
-    ngx_http_s3jobs_source_t   *source, **sp;
+    ngx_slab_pool_t       *shpool;
+    ngx_http_s3jobs_sh_t  *sh;
 
-    if (ss->zone == NULL || ngx_test_config) {
-        return NGX_OK;
-    }
-
-    sh = ss->zone->data;
-    sp = ss->sources->elts;
-
-    shpool = (ngx_slab_pool_t *) ss->zone->shm.addr;
+    sh = zone->data;
+    shpool = (ngx_slab_pool_t *) zone->shm.addr;
 
     ngx_shmtx_lock(&shpool->mutex);
 
     sh->cycle++;
 
-    for (i = 0; i < ss->sources->nelts; i++) {
-        sp[i]->zone = ss->zone;
-        sp[i]->record = ngx_http_s3jobs_get_record(sh, sp[i]);
-    }
+    ngx_shmtx_unlock(&shpool->mutex);
+}
+
+
+void
+ngx_http_s3jobs_store_attach(ngx_shm_zone_t *zone,
+    ngx_http_s3jobs_source_t *source)
+{
+    ngx_slab_pool_t  *shpool;
+
+    shpool = (ngx_slab_pool_t *) zone->shm.addr;
+
+    ngx_shmtx_lock(&shpool->mutex);
+
+    source->zone = zone;
+    source->record = ngx_http_s3jobs_get_record(zone->data, source);
 
     ngx_shmtx_unlock(&shpool->mutex);
-
-    for (i = 0; i < ss->sources->nelts; i++) {
-        source = sp[i];
-
-        if (source->by_default) {
-            ngx_log_error(NGX_LOG_NOTICE, cycle->log, 0,
-                          "s3jobs credentials \"%V\": type \"default\" has "
-                          "chosen \"%V\"",
-                          &source->name, &source->provider->name);
-        }
-
-        if (source->initial == NULL) {
-            continue;
-        }
-
-        c.access_key_id.data = source->initial->key_id;
-        c.access_key_id.len = source->initial->key_id_len;
-        c.secret_access_key.data = source->initial->secret;
-        c.secret_access_key.len = source->initial->secret_len;
-        c.session_token.data = source->initial->token;
-        c.session_token.len = source->initial->token_len;
-        c.expires = source->initial->expires;
-
-        (void) ngx_http_s3jobs_publish(source, &c, cycle->log);
-
-        ngx_http_s3jobs_initial_cleanup(source);
-    }
-
-    return NGX_OK;
 }
 
 
@@ -519,6 +526,33 @@ ngx_http_s3jobs_set_initial(ngx_conf_t *cf, ngx_http_s3jobs_source_t *source,
 }
 
 
+void
+ngx_http_s3jobs_publish_initial(ngx_http_s3jobs_source_t *source,
+    ngx_log_t *log)
+{
+    ngx_http_s3jobs_body_t    *body;
+    ngx_s3jobs_credentials_t   c;
+
+    body = source->initial;
+
+    if (body == NULL) {
+        return;
+    }
+
+    c.access_key_id.data = body->key_id;
+    c.access_key_id.len = body->key_id_len;
+    c.secret_access_key.data = body->secret;
+    c.secret_access_key.len = body->secret_len;
+    c.session_token.data = body->token;
+    c.session_token.len = body->token_len;
+    c.expires = body->expires;
+
+    (void) ngx_http_s3jobs_publish(source, &c, log);
+
+    ngx_http_s3jobs_initial_cleanup(source);
+}
+
+
 static void
 ngx_http_s3jobs_initial_cleanup(void *data)
 {
@@ -532,81 +566,4 @@ ngx_http_s3jobs_initial_cleanup(void *data)
     ngx_free(source->initial);
 
     source->initial = NULL;
-}
-
-
-/*
- * One process looks after the credentials: the first worker, or the single
- * process.  The cache manager runs init_process too, with ngx_worker 0.
- */
-
-ngx_int_t
-ngx_http_s3jobs_start_sources(ngx_cycle_t *cycle,
-    ngx_http_s3jobs_sources_t *ss)
-{
-    ngx_uint_t                  i;
-    ngx_pool_cleanup_t         *cln;
-    ngx_http_s3jobs_source_t  **sp;
-
-    if (ss->zone == NULL
-        || !(ngx_process == NGX_PROCESS_SINGLE
-             || (ngx_process == NGX_PROCESS_WORKER && ngx_worker == 0)))
-    {
-        return NGX_OK;
-    }
-
-    /* a single process frees a configuration and lives on */
-
-    cln = ngx_pool_cleanup_add(cycle->pool, 0);
-    if (cln == NULL) {
-        return NGX_ERROR;
-    }
-
-    cln->handler = ngx_http_s3jobs_sources_cleanup;
-    cln->data = ss;
-
-    sp = ss->sources->elts;
-
-    for (i = 0; i < ss->sources->nelts; i++) {
-        if (sp[i]->provider->start
-            && sp[i]->provider->start(cycle, sp[i]) != NGX_OK)
-        {
-            return NGX_ERROR;
-        }
-    }
-
-    ss->started = 1;
-
-    return NGX_OK;
-}
-
-
-void
-ngx_http_s3jobs_stop_sources(ngx_http_s3jobs_sources_t *ss)
-{
-    ngx_uint_t                  i;
-    ngx_http_s3jobs_source_t  **sp;
-
-    if (!ss->started) {
-        return;
-    }
-
-    ss->started = 0;
-
-    sp = ss->sources->elts;
-
-    for (i = 0; i < ss->sources->nelts; i++) {
-        ngx_http_s3jobs_refresh_stop(sp[i]);
-    }
-
-    ngx_http_s3jobs_fetch_cleanup();
-}
-
-
-static void
-ngx_http_s3jobs_sources_cleanup(void *data)
-{
-    ngx_http_s3jobs_sources_t *ss = data;
-
-    ngx_http_s3jobs_stop_sources(ss);
 }

@@ -6,10 +6,10 @@
 
 #include <ngx_config.h>
 #include <ngx_core.h>
-#include <ngx_event.h>
 
 #include <openssl/crypto.h>
 
+#include "ngx_http_s3jobs_provider.h"
 #include "ngx_http_s3jobs_refresh.h"
 
 
@@ -27,11 +27,19 @@
 
 
 typedef struct {
-    ngx_http_s3jobs_fetch_t   fetch;
-    ngx_keyval_t              headers[NGX_HTTP_S3JOBS_STS_HEADERS];
-    ngx_str_t                 host;
+    ngx_str_t                 from;
+    ngx_str_t                 role_arn;
+    ngx_str_t                 token_file;
+    ngx_str_t                 session_name;
+    ngx_str_t                 external_id;
+    ngx_str_t                 duration;
     ngx_str_t                 region;
+    ngx_str_t                 endpoint;
+
+    ngx_str_t                 host;
+    ngx_keyval_t              headers[NGX_HTTP_S3JOBS_STS_HEADERS];
     u_char                    date[NGX_S3JOBS_DATE_LEN];
+    ngx_http_s3jobs_fetch_t   fetch;
 } ngx_http_s3jobs_sts_t;
 
 
@@ -42,12 +50,11 @@ static char *ngx_http_s3jobs_web_identity_configure(ngx_conf_t *cf,
 static char *ngx_http_s3jobs_assume_role_configure(ngx_conf_t *cf,
     ngx_http_s3jobs_source_t *source);
 static ngx_int_t ngx_http_s3jobs_sts_duration(ngx_conf_t *cf,
-    ngx_http_s3jobs_source_t *source);
+    ngx_str_t *value);
 static char *ngx_http_s3jobs_sts_configure(ngx_conf_t *cf,
     ngx_http_s3jobs_source_t *source);
-static ngx_int_t ngx_http_s3jobs_sts_check(ngx_conf_t *cf,
-    ngx_http_s3jobs_source_t *source, ngx_uint_t param, const char *name,
-    size_t min, size_t max, const char *others);
+static ngx_int_t ngx_http_s3jobs_sts_check(ngx_conf_t *cf, ngx_str_t *value,
+    const char *name, size_t min, size_t max, const char *others);
 static ngx_int_t ngx_http_s3jobs_sts_endpoint(ngx_conf_t *cf,
     ngx_http_s3jobs_source_t *source, ngx_http_s3jobs_sts_t *sts);
 static ngx_int_t ngx_http_s3jobs_web_identity_fetch(
@@ -63,14 +70,20 @@ static ngx_int_t ngx_http_s3jobs_sts_sign(ngx_http_s3jobs_source_t *source,
 static void ngx_http_s3jobs_sts_answer(ngx_http_s3jobs_fetch_t *f);
 
 
+static ngx_http_s3jobs_option_t  ngx_http_s3jobs_web_identity_options[] = {
+    ngx_http_s3jobs_option(ngx_http_s3jobs_sts_t, role_arn, 0),
+    ngx_http_s3jobs_option(ngx_http_s3jobs_sts_t, token_file, 0),
+    ngx_http_s3jobs_option(ngx_http_s3jobs_sts_t, session_name, 0),
+    ngx_http_s3jobs_option(ngx_http_s3jobs_sts_t, region, 0),
+    ngx_http_s3jobs_option(ngx_http_s3jobs_sts_t, endpoint, 0),
+    ngx_http_s3jobs_last_option
+};
+
+
 ngx_http_s3jobs_provider_t  ngx_http_s3jobs_web_identity_provider = {
     ngx_string("web_identity"),
-    1 << NGX_HTTP_S3JOBS_ROLE_ARN
-        | 1 << NGX_HTTP_S3JOBS_TOKEN_FILE
-        | 1 << NGX_HTTP_S3JOBS_SESSION_NAME
-        | 1 << NGX_HTTP_S3JOBS_ENDPOINT
-        | 1 << NGX_HTTP_S3JOBS_STS_REGION,
-    0,
+    sizeof(ngx_http_s3jobs_sts_t),
+    ngx_http_s3jobs_web_identity_options,
     ngx_http_s3jobs_web_identity_configure,
     ngx_http_s3jobs_refresh_start,
     ngx_http_s3jobs_web_identity_configured,
@@ -78,16 +91,24 @@ ngx_http_s3jobs_provider_t  ngx_http_s3jobs_web_identity_provider = {
 };
 
 
+static ngx_http_s3jobs_option_t  ngx_http_s3jobs_assume_role_options[] = {
+    ngx_http_s3jobs_option(ngx_http_s3jobs_sts_t, from,
+                           NGX_HTTP_S3JOBS_REQUIRED|NGX_HTTP_S3JOBS_SOURCE),
+    ngx_http_s3jobs_option(ngx_http_s3jobs_sts_t, role_arn,
+                           NGX_HTTP_S3JOBS_REQUIRED),
+    ngx_http_s3jobs_option(ngx_http_s3jobs_sts_t, external_id, 0),
+    ngx_http_s3jobs_option(ngx_http_s3jobs_sts_t, session_name, 0),
+    ngx_http_s3jobs_option(ngx_http_s3jobs_sts_t, duration, 0),
+    ngx_http_s3jobs_option(ngx_http_s3jobs_sts_t, region, 0),
+    ngx_http_s3jobs_option(ngx_http_s3jobs_sts_t, endpoint, 0),
+    ngx_http_s3jobs_last_option
+};
+
+
 ngx_http_s3jobs_provider_t  ngx_http_s3jobs_assume_role_provider = {
     ngx_string("assume_role"),
-    1 << NGX_HTTP_S3JOBS_FROM
-        | 1 << NGX_HTTP_S3JOBS_ROLE_ARN
-        | 1 << NGX_HTTP_S3JOBS_EXTERNAL_ID
-        | 1 << NGX_HTTP_S3JOBS_SESSION_NAME
-        | 1 << NGX_HTTP_S3JOBS_DURATION
-        | 1 << NGX_HTTP_S3JOBS_ENDPOINT
-        | 1 << NGX_HTTP_S3JOBS_STS_REGION,
-    1 << NGX_HTTP_S3JOBS_FROM | 1 << NGX_HTTP_S3JOBS_ROLE_ARN,
+    sizeof(ngx_http_s3jobs_sts_t),
+    ngx_http_s3jobs_assume_role_options,
     ngx_http_s3jobs_assume_role_configure,
     ngx_http_s3jobs_refresh_start,
     NULL,
@@ -111,25 +132,28 @@ static char *
 ngx_http_s3jobs_web_identity_configure(ngx_conf_t *cf,
     ngx_http_s3jobs_source_t *source)
 {
-    ngx_http_s3jobs_source_default(source, NGX_HTTP_S3JOBS_ROLE_ARN,
-                                   "AWS_ROLE_ARN");
-    ngx_http_s3jobs_source_default(source, NGX_HTTP_S3JOBS_SESSION_NAME,
+    ngx_http_s3jobs_sts_t  *sts;
+
+    sts = source->data;
+
+    ngx_http_s3jobs_source_default(&sts->role_arn, "AWS_ROLE_ARN");
+    ngx_http_s3jobs_source_default(&sts->session_name,
                                    "AWS_ROLE_SESSION_NAME");
 
-    if (ngx_http_s3jobs_source_path(cf, source, NGX_HTTP_S3JOBS_TOKEN_FILE,
+    if (ngx_http_s3jobs_source_path(cf, &sts->token_file,
                                     "AWS_WEB_IDENTITY_TOKEN_FILE")
         != NGX_OK)
     {
         return NGX_CONF_ERROR;
     }
 
-    if (source->params[NGX_HTTP_S3JOBS_TOKEN_FILE].len == 0) {
+    if (sts->token_file.len == 0) {
         ngx_http_s3jobs_source_idle(cf, source, "neither \"token_file=\" nor "
                                     "AWS_WEB_IDENTITY_TOKEN_FILE");
         return NGX_CONF_OK;
     }
 
-    if (source->params[NGX_HTTP_S3JOBS_ROLE_ARN].len == 0) {
+    if (sts->role_arn.len == 0) {
         ngx_http_s3jobs_source_idle(cf, source, "neither \"role_arn=\" nor "
                                     "AWS_ROLE_ARN");
         return NGX_CONF_OK;
@@ -143,9 +167,13 @@ static char *
 ngx_http_s3jobs_assume_role_configure(ngx_conf_t *cf,
     ngx_http_s3jobs_source_t *source)
 {
-    if (ngx_http_s3jobs_sts_duration(cf, source) != NGX_OK
-        || ngx_http_s3jobs_sts_check(cf, source, NGX_HTTP_S3JOBS_EXTERNAL_ID,
-                                     "external_id", 2, 1224, "_+=,.@:/-")
+    ngx_http_s3jobs_sts_t  *sts;
+
+    sts = source->data;
+
+    if (ngx_http_s3jobs_sts_duration(cf, &sts->duration) != NGX_OK
+        || ngx_http_s3jobs_sts_check(cf, &sts->external_id, "external_id",
+                                     2, 1224, "_+=,.@:/-")
            != NGX_OK)
     {
         return NGX_CONF_ERROR;
@@ -158,14 +186,10 @@ ngx_http_s3jobs_assume_role_configure(ngx_conf_t *cf,
 /* the parameter becomes what STS takes, digits only */
 
 static ngx_int_t
-ngx_http_s3jobs_sts_duration(ngx_conf_t *cf,
-    ngx_http_s3jobs_source_t *source)
+ngx_http_s3jobs_sts_duration(ngx_conf_t *cf, ngx_str_t *value)
 {
     u_char     *p;
     ngx_int_t   duration;
-    ngx_str_t  *value;
-
-    value = &source->params[NGX_HTTP_S3JOBS_DURATION];
 
     if (value->len == 0) {
         return NGX_OK;
@@ -200,22 +224,22 @@ static char *
 ngx_http_s3jobs_sts_configure(ngx_conf_t *cf,
     ngx_http_s3jobs_source_t *source)
 {
-    ngx_str_t                *arn, *session;
+    ngx_str_t                *arn;
     ngx_http_s3jobs_sts_t    *sts;
     ngx_http_s3jobs_fetch_t  *f;
 
-    arn = &source->params[NGX_HTTP_S3JOBS_ROLE_ARN];
-    session = &source->params[NGX_HTTP_S3JOBS_SESSION_NAME];
+    sts = source->data;
+    arn = &sts->role_arn;
 
-    if (session->len == 0) {
-        ngx_str_set(session, "ngx-s3jobs");
+    if (sts->session_name.len == 0) {
+        ngx_str_set(&sts->session_name, "ngx-s3jobs");
     }
 
-    if (ngx_http_s3jobs_sts_check(cf, source, NGX_HTTP_S3JOBS_SESSION_NAME,
-                                  "session_name", 2, 64, "_+=,.@-")
+    if (ngx_http_s3jobs_sts_check(cf, &sts->session_name, "session_name",
+                                  2, 64, "_+=,.@-")
         != NGX_OK
-        || ngx_http_s3jobs_sts_check(cf, source, NGX_HTTP_S3JOBS_ROLE_ARN,
-                                     "role_arn", 20, 2048, "_+=,.@:/-")
+        || ngx_http_s3jobs_sts_check(cf, arn, "role_arn", 20, 2048,
+                                     "_+=,.@:/-")
            != NGX_OK)
     {
         return NGX_CONF_ERROR;
@@ -226,11 +250,6 @@ ngx_http_s3jobs_sts_configure(ngx_conf_t *cf,
                            "invalid parameter \"role_arn=%V\" in "
                            "\"s3jobs_credentials_source\" directive, it must "
                            "begin with \"arn:\"", arn);
-        return NGX_CONF_ERROR;
-    }
-
-    sts = ngx_pcalloc(cf->pool, sizeof(ngx_http_s3jobs_sts_t));
-    if (sts == NULL) {
         return NGX_CONF_ERROR;
     }
 
@@ -251,8 +270,7 @@ ngx_http_s3jobs_sts_configure(ngx_conf_t *cf,
     f->handler = ngx_http_s3jobs_sts_answer;
     f->data = source;
 
-    source->data = sts;
-    source->fetch = f;
+    source->refresh.fetch = f;
 
     return NGX_CONF_OK;
 }
@@ -261,15 +279,11 @@ ngx_http_s3jobs_sts_configure(ngx_conf_t *cf,
 /* letters, digits and others, as the API's patterns have it */
 
 static ngx_int_t
-ngx_http_s3jobs_sts_check(ngx_conf_t *cf, ngx_http_s3jobs_source_t *source,
-    ngx_uint_t param, const char *name, size_t min, size_t max,
-    const char *others)
+ngx_http_s3jobs_sts_check(ngx_conf_t *cf, ngx_str_t *value,
+    const char *name, size_t min, size_t max, const char *others)
 {
-    size_t      i;
-    u_char      c;
-    ngx_str_t  *value;
-
-    value = &source->params[param];
+    size_t  i;
+    u_char  c;
 
     if (value->len == 0) {
         return NGX_OK;
@@ -308,13 +322,11 @@ ngx_http_s3jobs_sts_endpoint(ngx_conf_t *cf,
     ngx_str_t         *region, *endpoint, *suffix;
     ngx_s3jobs_url_t   url;
 
-    region = &source->params[NGX_HTTP_S3JOBS_STS_REGION];
-    endpoint = &source->params[NGX_HTTP_S3JOBS_ENDPOINT];
+    region = &sts->region;
+    endpoint = &sts->endpoint;
 
-    ngx_http_s3jobs_source_default(source, NGX_HTTP_S3JOBS_STS_REGION,
-                                   "AWS_REGION");
-    ngx_http_s3jobs_source_default(source, NGX_HTTP_S3JOBS_STS_REGION,
-                                   "AWS_DEFAULT_REGION");
+    ngx_http_s3jobs_source_default(region, "AWS_REGION");
+    ngx_http_s3jobs_source_default(region, "AWS_DEFAULT_REGION");
 
     if (region->len && !ngx_s3jobs_region_valid(region)) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
@@ -324,8 +336,7 @@ ngx_http_s3jobs_sts_endpoint(ngx_conf_t *cf,
         return NGX_ERROR;
     }
 
-    ngx_http_s3jobs_source_default(source, NGX_HTTP_S3JOBS_ENDPOINT,
-                                   "AWS_ENDPOINT_URL_STS");
+    ngx_http_s3jobs_source_default(endpoint, "AWS_ENDPOINT_URL_STS");
 
     if (endpoint->len == 0 && region->len) {
         suffix = ngx_s3jobs_region_suffix(region);
@@ -345,17 +356,9 @@ ngx_http_s3jobs_sts_endpoint(ngx_conf_t *cf,
         ngx_str_set(endpoint, "https://sts.amazonaws.com");
     }
 
-    if (ngx_http_s3jobs_source_url(cf, source, endpoint, NULL, &url)
+    if (ngx_http_s3jobs_source_endpoint(cf, source, endpoint, NULL, &url)
         != NGX_OK)
     {
-        return NGX_ERROR;
-    }
-
-    if (url.path.len > 1) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "the URL \"%V\" of credentials source \"%V\" in "
-                           "\"s3jobs_credentials_source\" directive must have "
-                           "no path", endpoint, &source->name);
         return NGX_ERROR;
     }
 
@@ -364,7 +367,6 @@ ngx_http_s3jobs_sts_endpoint(ngx_conf_t *cf,
     }
 
     sts->host = url.header;
-    sts->region = *region;
     sts->fetch.url = *endpoint;
     sts->fetch.proxy = !url.loopback;
 
@@ -381,7 +383,7 @@ ngx_http_s3jobs_web_identity_fetch(ngx_http_s3jobs_source_t *source)
 
     sts = source->data;
 
-    buf = ngx_alloc(NGX_HTTP_S3JOBS_TOKEN_FILE_MAX, source->timer.log);
+    buf = ngx_alloc(NGX_HTTP_S3JOBS_TOKEN_FILE_MAX, ngx_cycle->log);
     if (buf == NULL) {
         ngx_http_s3jobs_refresh_failed(source, "no memory");
         return NGX_OK;
@@ -393,9 +395,7 @@ ngx_http_s3jobs_web_identity_fetch(ngx_http_s3jobs_source_t *source)
     sts->headers[1].value = sts->host;
     sts->fetch.nheaders = 2;
 
-    if (ngx_http_s3jobs_refresh_token(source,
-                                  &source->params[NGX_HTTP_S3JOBS_TOKEN_FILE],
-                                  buf, &token)
+    if (ngx_http_s3jobs_refresh_token(source, &sts->token_file, buf, &token)
         == NGX_OK
         && ngx_http_s3jobs_sts_body(source, "AssumeRoleWithWebIdentity",
                                     &token)
@@ -418,7 +418,7 @@ ngx_http_s3jobs_assume_role_fetch(ngx_http_s3jobs_source_t *source)
     ngx_str_t                authorization;
     ngx_http_s3jobs_body_t  *with;
 
-    with = ngx_alloc(sizeof(ngx_http_s3jobs_body_t), source->timer.log);
+    with = ngx_alloc(sizeof(ngx_http_s3jobs_body_t), ngx_cycle->log);
     if (with == NULL) {
         ngx_http_s3jobs_refresh_failed(source, "no memory");
         return NGX_OK;
@@ -447,7 +447,7 @@ ngx_http_s3jobs_assume_role_fetch(ngx_http_s3jobs_source_t *source)
             (void) ngx_http_s3jobs_refresh_fetch(source);
 
         } else {
-            ngx_http_s3jobs_fetch_free(source->fetch);
+            ngx_http_s3jobs_fetch_free(source->refresh.fetch);
         }
 
         if (authorization.data) {
@@ -470,23 +470,20 @@ ngx_http_s3jobs_sts_body(ngx_http_s3jobs_source_t *source, const char *action,
 {
     u_char                   *p;
     size_t                    len;
-    ngx_str_t                *arn, *session, *external_id, *duration;
+    ngx_http_s3jobs_sts_t    *sts;
     ngx_http_s3jobs_fetch_t  *f;
 
-    arn = &source->params[NGX_HTTP_S3JOBS_ROLE_ARN];
-    session = &source->params[NGX_HTTP_S3JOBS_SESSION_NAME];
-    external_id = &source->params[NGX_HTTP_S3JOBS_EXTERNAL_ID];
-    duration = &source->params[NGX_HTTP_S3JOBS_DURATION];
-
-    f = source->fetch;
+    sts = source->data;
+    f = &sts->fetch;
 
     len = sizeof("Action=AssumeRoleWithWebIdentity&Version=2011-06-15"
                  "&RoleArn=&RoleSessionName=&WebIdentityToken=&ExternalId="
                  "&DurationSeconds=")
-          + 3 * (arn->len + session->len + external_id->len + duration->len
+          + 3 * (sts->role_arn.len + sts->session_name.len
+                 + sts->external_id.len + sts->duration.len
                  + (token ? token->len : 0));
 
-    p = ngx_alloc(len, source->timer.log);
+    p = ngx_alloc(len, ngx_cycle->log);
     if (p == NULL) {
         ngx_http_s3jobs_refresh_failed(source, "no memory");
         return NGX_DECLINED;
@@ -495,15 +492,18 @@ ngx_http_s3jobs_sts_body(ngx_http_s3jobs_source_t *source, const char *action,
     f->body.data = p;
 
     p = ngx_sprintf(p, "Action=%s&Version=2011-06-15", action);
-    p = ngx_http_s3jobs_sts_argument(p, "RoleArn", arn);
-    p = ngx_http_s3jobs_sts_argument(p, "RoleSessionName", session);
+    p = ngx_http_s3jobs_sts_argument(p, "RoleArn", &sts->role_arn);
+    p = ngx_http_s3jobs_sts_argument(p, "RoleSessionName",
+                                     &sts->session_name);
 
-    if (external_id->len) {
-        p = ngx_http_s3jobs_sts_argument(p, "ExternalId", external_id);
+    if (sts->external_id.len) {
+        p = ngx_http_s3jobs_sts_argument(p, "ExternalId",
+                                         &sts->external_id);
     }
 
-    if (duration->len) {
-        p = ngx_http_s3jobs_sts_argument(p, "DurationSeconds", duration);
+    if (sts->duration.len) {
+        p = ngx_http_s3jobs_sts_argument(p, "DurationSeconds",
+                                         &sts->duration);
     }
 
     if (token) {
@@ -576,7 +576,7 @@ ngx_http_s3jobs_sts_sign(ngx_http_s3jobs_source_t *source,
     ngx_str_set(&h[n].key, "authorization");
 
     authorization->len = ngx_s3jobs_sigv4_length(&s, &key_id);
-    authorization->data = ngx_alloc(authorization->len, source->timer.log);
+    authorization->data = ngx_alloc(authorization->len, ngx_cycle->log);
 
     h[n].value = *authorization;
     sts->fetch.nheaders = n + 1;
@@ -603,5 +603,6 @@ ngx_http_s3jobs_sts_sign(ngx_http_s3jobs_source_t *source,
 static void
 ngx_http_s3jobs_sts_answer(ngx_http_s3jobs_fetch_t *f)
 {
-    ngx_http_s3jobs_refresh_answer(f->data, ngx_s3jobs_credentials_xml);
+    ngx_http_s3jobs_refresh_answer(f->data, ngx_s3jobs_credentials_xml,
+                                   NGX_S3JOBS_DOC_TEMPORARY);
 }

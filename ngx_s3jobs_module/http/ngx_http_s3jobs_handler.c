@@ -204,7 +204,7 @@ ngx_http_s3jobs_find_credentials(ngx_http_request_t *r,
         rc = ngx_http_s3jobs_wait(r, ctx);
     }
 
-    ctx->expires = ctx->source->expires;
+    ctx->expires = ctx->source->copy->expires;
 
     switch (rc) {
 

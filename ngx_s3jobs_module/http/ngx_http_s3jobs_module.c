@@ -654,7 +654,9 @@ ngx_http_s3jobs_init_module(ngx_cycle_t *cycle)
         return NGX_OK;
     }
 
-    return ngx_http_s3jobs_publish_initial(cycle, &smcf->sources);
+    ngx_http_s3jobs_publish_sources(cycle, &smcf->sources);
+
+    return NGX_OK;
 }
 
 

@@ -15,7 +15,8 @@
 #include "ngx_s3jobs_error.h"
 #include "ngx_s3jobs_listing.h"
 #include "ngx_s3jobs_sigv4.h"
-#include "ngx_http_s3jobs_store.h"
+#include "ngx_s3jobs_url.h"
+#include "ngx_http_s3jobs_source.h"
 
 
 #define NGX_HTTP_S3JOBS_JSON_OFF     0

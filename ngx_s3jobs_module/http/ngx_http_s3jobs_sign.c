@@ -93,9 +93,9 @@ ngx_http_s3jobs_sign(ngx_http_request_t *r, ngx_http_s3jobs_ctx_t *ctx)
         return NGX_DECLINED;
     }
 
-    ctx->key_id = ctx->source->key_id;
-    ctx->token = ctx->source->token;
-    ctx->expires = ctx->source->expires;
+    ctx->key_id = ctx->source->copy->key_id;
+    ctx->token = ctx->source->copy->token;
+    ctx->expires = ctx->source->copy->expires;
 
     ngx_http_s3jobs_signed_request(ctx, &s, headers);
 
@@ -157,10 +157,10 @@ ngx_http_s3jobs_authorize(ngx_http_request_t *r, ngx_http_s3jobs_ctx_t *ctx,
     }
 
     ctx->key_id.data = p;
-    p = ngx_cpymem(p, ctx->source->key_id.data, ctx->key_id.len);
+    p = ngx_cpymem(p, ctx->source->copy->key_id.data, ctx->key_id.len);
 
     ctx->token.data = p;
-    p = ngx_cpymem(p, ctx->source->token.data, ctx->token.len);
+    p = ngx_cpymem(p, ctx->source->copy->token.data, ctx->token.len);
 
     authorization = p;
 

@@ -35,6 +35,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     size_t                         i;
     ngx_int_t                      rc;
     ngx_str_t                      text;
+    ngx_uint_t                     required;
     ngx_s3jobs_credentials_doc_t   doc;
 
     if (size == 0) {
@@ -46,15 +47,17 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     (void) ngx_s3jobs_parse_time(&text);
 
-    rc = (data[0] & 1) ? ngx_s3jobs_credentials_json(&text, &doc)
-                       : ngx_s3jobs_credentials_xml(&text, &doc);
+    required = (data[0] & 2) ? NGX_S3JOBS_DOC_TEMPORARY : 0;
+
+    rc = (data[0] & 1) ? ngx_s3jobs_credentials_json(&text, required, &doc)
+                       : ngx_s3jobs_credentials_xml(&text, required, &doc);
 
     switch (rc) {
 
     case NGX_OK:
         if (ngx_s3jobs_credentials_check(&doc.credentials)
-            || doc.credentials.expires == 0
-            || doc.credentials.session_token.len == 0)
+            || (required && (doc.credentials.expires == 0
+                             || doc.credentials.session_token.len == 0)))
         {
             abort();
         }

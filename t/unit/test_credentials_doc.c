@@ -214,8 +214,7 @@ test_times_of_libc(void **state)
 
 
 static void
-check(const document_t *d,
-    ngx_int_t (*parse)(ngx_str_t *text, ngx_s3jobs_credentials_doc_t *doc))
+check(const document_t *d, ngx_s3jobs_credentials_doc_pt parse)
 {
     char                          said[512];
     ngx_int_t                     rc;
@@ -230,7 +229,7 @@ check(const document_t *d,
     assert_non_null(text.data);
     ngx_memcpy(text.data, d->text, text.len);
 
-    rc = parse(&text, &doc);
+    rc = parse(&text, NGX_S3JOBS_DOC_TEMPORARY, &doc);
 
     free(text.data);
 
@@ -297,6 +296,41 @@ test_xml(void **state)
 }
 
 
+/* what is not required may be missing, not be broken */
+
+static void
+test_required(void **state)
+{
+    ngx_str_t                      text;
+    ngx_s3jobs_credentials_doc_t   doc;
+
+    ngx_str_set(&text, "{\"AccessKeyId\":\"A\",\"SecretAccessKey\":\"s\"}");
+    assert_int_equal(ngx_s3jobs_credentials_json(&text, 0, &doc), NGX_OK);
+    assert_int_equal(doc.credentials.session_token.len, 0);
+    assert_int_equal(doc.credentials.expires, 0);
+
+    assert_int_equal(ngx_s3jobs_credentials_json(&text,
+                                              1 << NGX_S3JOBS_DOC_EXPIRATION,
+                                              &doc),
+                     NGX_ERROR);
+    assert_string_equal(doc.error, "have no Expiration");
+
+    ngx_str_set(&text, "{\"AccessKeyId\":\"A\",\"SecretAccessKey\":\"s\","
+                       "\"Expiration\":\"1970-01-01T00:00:00Z\"}");
+    assert_int_equal(ngx_s3jobs_credentials_json(&text, 0, &doc), NGX_OK);
+    assert_int_equal(doc.credentials.expires, 1);
+
+    ngx_str_set(&text, "{\"AccessKeyId\":\"A\",\"SecretAccessKey\":\"s\","
+                       "\"Expiration\":\"never\"}");
+    assert_int_equal(ngx_s3jobs_credentials_json(&text, 0, &doc), NGX_ERROR);
+    assert_string_equal(doc.error, "have an unreadable Expiration");
+
+    ngx_str_set(&text, "{\"AccessKeyId\":\"A\"}");
+    assert_int_equal(ngx_s3jobs_credentials_json(&text, 0, &doc), NGX_ERROR);
+    assert_string_equal(doc.error, "have no SecretAccessKey");
+}
+
+
 /* every document cut at every byte is refused */
 
 static void
@@ -309,13 +343,17 @@ test_cut(void **state)
     for (n = 0; n < sizeof(JSON("")) - 1; n++) {
         text.len = n;
         text.data = (u_char *) JSON("");
-        assert_int_equal(ngx_s3jobs_credentials_json(&text, &doc), NGX_ERROR);
+        assert_int_equal(ngx_s3jobs_credentials_json(&text,
+                                               NGX_S3JOBS_DOC_TEMPORARY, &doc),
+                         NGX_ERROR);
     }
 
     for (n = 0; n < sizeof(RESULT("")) - 1; n++) {
         text.len = n;
         text.data = (u_char *) RESULT("");
-        assert_int_equal(ngx_s3jobs_credentials_xml(&text, &doc), NGX_ERROR);
+        assert_int_equal(ngx_s3jobs_credentials_xml(&text,
+                                               NGX_S3JOBS_DOC_TEMPORARY, &doc),
+                         NGX_ERROR);
     }
 }
 
@@ -339,7 +377,8 @@ test_long(void **state)
                            NGX_S3JOBS_KEY_ID_MAX, 0, NGX_S3JOBS_SECRET_MAX, 0,
                            NGX_S3JOBS_TOKEN_MAX + (int) more, 0);
 
-        rc = ngx_s3jobs_credentials_json(&text, &doc);
+        rc = ngx_s3jobs_credentials_json(&text, NGX_S3JOBS_DOC_TEMPORARY,
+                                         &doc);
 
         assert_int_equal(rc, more ? NGX_ERROR : NGX_OK);
 
@@ -352,7 +391,8 @@ test_long(void **state)
                            NGX_S3JOBS_KEY_ID_MAX, 0, NGX_S3JOBS_SECRET_MAX, 0,
                            NGX_S3JOBS_TOKEN_MAX + (int) more, 0);
 
-        rc = ngx_s3jobs_credentials_xml(&text, &doc);
+        rc = ngx_s3jobs_credentials_xml(&text, NGX_S3JOBS_DOC_TEMPORARY,
+                                         &doc);
 
         assert_int_equal(rc, more ? NGX_ERROR : NGX_OK);
 
@@ -366,7 +406,9 @@ test_long(void **state)
     text.len = sprintf(buf, "{\"Code\":\"%0*d\",\"Message\":\"%0*d\"}",
                        1000, 0, 1000, 0);
 
-    assert_int_equal(ngx_s3jobs_credentials_json(&text, &doc), NGX_DECLINED);
+    assert_int_equal(ngx_s3jobs_credentials_json(&text,
+                                               NGX_S3JOBS_DOC_TEMPORARY, &doc),
+                         NGX_DECLINED);
     assert_int_equal(doc.code.len, NGX_S3JOBS_DOC_CODE_MAX);
     assert_int_equal(doc.message.len, NGX_S3JOBS_DOC_MESSAGE_MAX);
 }
@@ -384,7 +426,9 @@ test_deep(void **state)
     text.data = (u_char *) buf;
     text.len = sizeof(buf);
 
-    assert_int_equal(ngx_s3jobs_credentials_json(&text, &doc), NGX_ERROR);
+    assert_int_equal(ngx_s3jobs_credentials_json(&text,
+                                               NGX_S3JOBS_DOC_TEMPORARY, &doc),
+                         NGX_ERROR);
 }
 
 
@@ -427,6 +471,7 @@ main(void)
         cmocka_unit_test(test_times_of_libc),
         cmocka_unit_test(test_json),
         cmocka_unit_test(test_xml),
+        cmocka_unit_test(test_required),
         cmocka_unit_test(test_cut),
         cmocka_unit_test(test_long),
         cmocka_unit_test(test_deep),
