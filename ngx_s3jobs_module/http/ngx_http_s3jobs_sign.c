@@ -23,12 +23,24 @@ static ngx_int_t ngx_http_s3jobs_authorize(ngx_http_request_t *r,
 static void ngx_http_s3jobs_refuse(ngx_http_request_t *r);
 
 
+/* where no request goes, and what nginx logs of one that would have gone */
+
+static ngx_http_upstream_resolved_t  ngx_http_s3jobs_nowhere;
+
+
 void
 ngx_http_s3jobs_signed(ngx_http_request_t *r)
 {
     ngx_http_s3jobs_ctx_t  *ctx;
 
-    if (!ngx_http_s3jobs_building(r)) {
+    /*
+     * nginx asks twice, for the length of a value and for the value: what was
+     * refused once has to be empty again.
+     */
+
+    if (!ngx_http_s3jobs_building(r)
+        || r->upstream->resolved == &ngx_http_s3jobs_nowhere)
+    {
         return;
     }
 
@@ -38,11 +50,10 @@ ngx_http_s3jobs_signed(ngx_http_request_t *r)
         return;
     }
 
-    if (ctx && ctx->ready && ngx_http_s3jobs_sign(r, ctx) == NGX_OK) {
-        return;
+    if (ctx == NULL || !ctx->ready || ngx_http_s3jobs_sign(r, ctx) != NGX_OK)
+    {
+        ngx_http_s3jobs_refuse(r);
     }
-
-    ngx_http_s3jobs_refuse(r);
 }
 
 
@@ -88,7 +99,9 @@ ngx_http_s3jobs_sign(ngx_http_request_t *r, ngx_http_s3jobs_ctx_t *ctx)
                       &ctx->source->name);
 
         (void) ngx_http_s3jobs_no_credentials(r, ctx);
+
         ctx->refused = 1;
+        ngx_str_null(&ctx->date);
 
         return NGX_DECLINED;
     }
@@ -106,6 +119,10 @@ ngx_http_s3jobs_sign(ngx_http_request_t *r, ngx_http_s3jobs_ctx_t *ctx)
     if (rc != NGX_OK) {
         ngx_log_error(NGX_LOG_CRIT, r->connection->log, 0,
                       "request could not be signed, it is not sent");
+
+        ngx_str_null(&ctx->date);
+        ngx_str_null(&ctx->key_id);
+        ngx_str_null(&ctx->token);
     }
 
     return rc;
@@ -184,9 +201,8 @@ ngx_http_s3jobs_authorize(ngx_http_request_t *r, ngx_http_s3jobs_ctx_t *ctx,
 static void
 ngx_http_s3jobs_refuse(ngx_http_request_t *r)
 {
-    static ngx_http_upstream_resolved_t  nowhere;
+    ngx_str_set(&ngx_http_s3jobs_nowhere.host,
+                "(none, for a request without a signature)");
 
-    ngx_str_set(&nowhere.host, "(none, for a request without a signature)");
-
-    r->upstream->resolved = &nowhere;
+    r->upstream->resolved = &ngx_http_s3jobs_nowhere;
 }

@@ -1,0 +1,118 @@
+"""Every allocation of a request fails once, whoever makes it: nginx, OpenSSL,
+libxml2 or this module.  The request may end in an error, but nothing goes
+upstream that is not signed right, and the next request is served."""
+
+import mmap
+import subprocess
+
+import pytest
+
+from nginx import ROOT, until
+from s3control import Reply
+from test_cache import CACHE
+
+KINDS = {
+    'xml': ({}, '/jobs?maxResults=3', None),
+    'json': ({'location': 's3jobs_json on;'}, '/jobs?maxResults=3', None),
+    'streamed': ({'location': 's3jobs_json on; s3jobs_json_buffer_size 1k;'},
+                 '/jobs', None),
+    'accept': ({'location': 's3jobs_json accept;'}, '/jobs', None),
+    'variables': ({'account': '$a', 'region': '$g', 'http':
+                   'map $uri $a { default 123456789012; }'
+                   'map $uri $g { default us-east-1; }'}, '/jobs', None),
+    'cached': ({'location': CACHE + 's3jobs_json on;'}, '/jobs', None),
+    'refused': ({}, '/jobs?maxResults=x', 400),
+    'error': ({'location': 's3jobs_json on;'}, '/jobs', Reply(error='NoSuch')),
+    'throttled': ({}, '/jobs', Reply(error='SlowDown')),
+    'broken': ({'location': 's3jobs_json on;'}, '/jobs', Reply(body=b'<a')),
+}
+
+
+class Fault:
+    def __init__(self, directory):
+        library, path = directory / 'fail.so', directory / 'fail'
+        subprocess.run(['cc', '-shared', '-fPIC', '-O2', '-fno-builtin', '-o',
+                        library, ROOT / 't/preload/fail_allocation.c'],
+                       check=True)
+        path.write_bytes(bytes(16))
+        path.chmod(0o666)
+        self.environment = {'LD_PRELOAD': str(library),
+                            'FAIL_ALLOCATION': str(path)}
+        with path.open('r+b') as file:
+            self._control = mmap.mmap(file.fileno(), 16)
+
+    def arm(self, n):
+        """The nth allocation from now fails; 0: none does.  Returns how many
+        have failed so far."""
+        self._control[0:8] = n.to_bytes(8, 'little')
+        return int.from_bytes(self._control[8:16], 'little')
+
+
+@pytest.fixture
+def fault(tmp_path):
+    return Fault(tmp_path)
+
+
+def end(gw, target):
+    """What the client got, which may be nothing."""
+    try:
+        return gw.get(target).status
+    except (ConnectionError, EOFError):
+        return None
+
+
+@pytest.mark.parametrize('kind', KINDS)
+def test_nth_fails(s3, nginx, fault, tmp_path, kind):
+    options, target, answer = KINDS[kind]
+    if CACHE in options.get('location', ''):
+        options = {**options, 'http': f'proxy_cache_path {tmp_path}/cache '
+                   'keys_zone=c:1m inactive=1d;'}
+    # the library of the parser stays when nginx unloads the module
+    gw = nginx(env=fault.environment, master=False, **options)
+    gw.expect(r'(malloc|posix_memalign)\(.*\) failed|memory')
+    assert gw.get('/jobs').status == 200
+    normal = answer if isinstance(answer, int) else None
+    if isinstance(answer, Reply):
+        s3.always(answer)
+    if normal is None:
+        normal = gw.get(target).status
+
+    n = 1
+    statuses = set()
+    while True:
+        before = fault.arm(n)
+        statuses.add(end(gw, target))
+        if fault.arm(0) == before:
+            break
+        statuses.add(end(gw, target))   # connects anew, if need be
+        n += 1
+    assert n > 4
+    assert statuses <= {normal, 200, 400, 500, 502, 503, None}, statuses
+    assert {r.verdict for r in s3.requests} == {None}
+    s3.reset()
+    assert gw.get('/jobs').body.count(b'JobId') in (25, 50)
+
+
+def test_signature_fails(s3, nginx, fault):
+    """There is one place for a failure in which nginx has all it needs and
+    sends the request: the signature itself.  It is not sent."""
+    gw = nginx(env=fault.environment, master=False, log_format='$request_uri '
+               '[$s3jobs_date$s3jobs_security_token$s3jobs_authorization]')
+    gw.expect(r'(malloc|posix_memalign)\(.*\) failed')
+    seen = 0
+    for n in range(1, 400):
+        assert gw.get('/jobs').status == 200
+        s3.clear()
+        before, target = fault.arm(n), f'/jobs?maxResults={n}'
+        status = end(gw, target)
+        if fault.arm(0) == before:
+            break
+        if 'request could not be signed' in gw.log()[seen:]:
+            assert (status, s3.requests) == (500, [])
+            seen = len(gw.log())
+            # nginx asks twice for a value: the second answer has to be
+            # nothing too, since there is no room for it
+            until(lambda: f'{target} [---]' in gw.access(), what='a line')
+    assert gw.log().count('request could not be signed, it is not sent') >= 3
+    assert gw.log().count('no port in upstream "(none, for a request') >= 3
+    assert until(lambda: gw.get('/jobs').status == 200, what='an answer')
