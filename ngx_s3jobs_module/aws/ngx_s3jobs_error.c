@@ -28,6 +28,8 @@ static ngx_s3jobs_error_phrase_t *ngx_s3jobs_error_phrase(ngx_uint_t status);
 static void ngx_s3jobs_error_out(ngx_s3jobs_out_t *out, u_char *p,
     ngx_s3jobs_error_t *e);
 static void ngx_s3jobs_error_xml_text(ngx_s3jobs_out_t *out, ngx_str_t *s);
+static size_t ngx_s3jobs_error_xml_other(ngx_s3jobs_out_t *out, u_char *p,
+    u_char *last);
 
 
 /* the buffer is as long as the document may be: writing cannot fail */
@@ -204,47 +206,71 @@ ngx_s3jobs_error_out(ngx_s3jobs_out_t *out, u_char *p, ngx_s3jobs_error_t *e)
 static void
 ngx_s3jobs_error_xml_text(ngx_s3jobs_out_t *out, ngx_str_t *s)
 {
-    u_char     *p, *last;
-    ngx_int_t   n;
+    u_char  *p, *start, *last;
 
-    last = s->data + s->len;
+    p = s->data;
+    last = p + s->len;
 
-    for (p = s->data; p < last; p += (n > 0) ? n : 1) {
+    while (p < last) {
+        start = p;
 
-        n = ngx_s3jobs_utf8_length(p, last);
-
-        switch (*p) {
-
-        case '&':
-            ngx_s3jobs_error_put(out, "&amp;");
-            continue;
-
-        case '<':
-            ngx_s3jobs_error_put(out, "&lt;");
-            continue;
-
-        case '>':
-            ngx_s3jobs_error_put(out, "&gt;");
-            continue;
-
-        case '\r':
-            ngx_s3jobs_error_put(out, "&#13;");
-            continue;
-
-        default:
-            break;
-        }
-
-        /* XML 1.0, production 2: no controls, U+FFFE, U+FFFF */
-
-        if (n <= 0
-            || (*p < 0x20 && *p != '\t' && *p != '\n')
-            || (n == 3 && p[0] == 0xef && p[1] == 0xbf && p[2] >= 0xbe))
+        while (p < last && *p >= 0x20 && *p < 0x7f
+               && *p != '&' && *p != '<' && *p != '>')
         {
-            ngx_s3jobs_error_put(out, "\xef\xbf\xbd");
-            continue;
+            p++;
         }
 
+        ngx_s3jobs_out_write(out, start, p - start);
+
+        if (p < last) {
+            p += ngx_s3jobs_error_xml_other(out, p, last);
+        }
+    }
+}
+
+
+/* one that is not written as it is, or not ASCII; returns its length */
+
+static size_t
+ngx_s3jobs_error_xml_other(ngx_s3jobs_out_t *out, u_char *p, u_char *last)
+{
+    ngx_int_t  n;
+
+    switch (*p) {
+
+    case '&':
+        ngx_s3jobs_error_put(out, "&amp;");
+        return 1;
+
+    case '<':
+        ngx_s3jobs_error_put(out, "&lt;");
+        return 1;
+
+    case '>':
+        ngx_s3jobs_error_put(out, "&gt;");
+        return 1;
+
+    case '\r':
+        ngx_s3jobs_error_put(out, "&#13;");
+        return 1;
+
+    default:
+        break;
+    }
+
+    n = ngx_s3jobs_utf8_length(p, last);
+
+    /* XML 1.0, production 2: no controls, U+FFFE, U+FFFF */
+
+    if (n <= 0
+        || (*p < 0x20 && *p != '\t' && *p != '\n')
+        || (n == 3 && p[0] == 0xef && p[1] == 0xbf && p[2] >= 0xbe))
+    {
+        ngx_s3jobs_error_put(out, "\xef\xbf\xbd");
+
+    } else {
         ngx_s3jobs_out_write(out, p, n);
     }
+
+    return (n > 0) ? n : 1;
 }

@@ -50,7 +50,8 @@ static ngx_int_t ngx_s3jobs_query_next_token(ngx_str_t *value,
     ngx_s3jobs_query_t *q, ngx_s3jobs_query_error_t *err);
 static ngx_uint_t ngx_s3jobs_query_encoded(ngx_str_t *s);
 static ngx_uint_t ngx_s3jobs_query_equal(ngx_str_t *s, ngx_str_t *plain);
-static ngx_int_t ngx_s3jobs_query_decode(u_char **pos, u_char *last);
+static ngx_inline ngx_int_t ngx_s3jobs_query_decode(u_char **pos,
+    u_char *last);
 static ngx_int_t ngx_s3jobs_query_hex(u_char c);
 static ngx_uint_t ngx_s3jobs_query_unreserved(u_char c);
 static u_char *ngx_s3jobs_query_write_name(u_char *p, u_char *start,
@@ -118,7 +119,7 @@ ngx_s3jobs_query_parse(ngx_str_t *args, ngx_s3jobs_query_t *q,
     last = p + args->len;
 
     for ( ;; ) {
-        end = ngx_strlchr(p, last, '&');
+        end = memchr(p, '&', last - p);
 
         if (end == NULL) {
             end = last;
@@ -146,7 +147,7 @@ ngx_s3jobs_query_pair(u_char *p, u_char *last, ngx_s3jobs_query_t *q,
     ngx_uint_t               i;
     ngx_s3jobs_query_arg_t  *arg;
 
-    eq = ngx_strlchr(p, last, '=');
+    eq = memchr(p, '=', last - p);
 
     name.data = p;
     name.len = ((eq != NULL) ? eq : last) - p;
@@ -322,7 +323,7 @@ ngx_s3jobs_query_encoded(ngx_str_t *s)
     p = s->data;
     last = p + s->len;
 
-    while (p < last) {
+    while ((p = memchr(p, '%', last - p)) != NULL) {
         if (ngx_s3jobs_query_decode(&p, last) == NGX_ERROR) {
             return 0;
         }
@@ -338,6 +339,13 @@ ngx_s3jobs_query_equal(ngx_str_t *s, ngx_str_t *plain)
     size_t   i;
     u_char  *p, *last;
 
+    /* encoding only makes it longer */
+
+    if (s->len <= plain->len) {
+        return s->len == plain->len
+               && ngx_memcmp(s->data, plain->data, s->len) == 0;
+    }
+
     p = s->data;
     last = p + s->len;
 
@@ -351,7 +359,7 @@ ngx_s3jobs_query_equal(ngx_str_t *s, ngx_str_t *plain)
 }
 
 
-static ngx_int_t
+static ngx_inline ngx_int_t
 ngx_s3jobs_query_decode(u_char **pos, u_char *last)
 {
     u_char     *p;

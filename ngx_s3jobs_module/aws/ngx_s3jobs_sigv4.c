@@ -369,14 +369,15 @@ ngx_s3jobs_sigv4_too_long(ngx_s3jobs_sigv4_t *s)
     ngx_uint_t  i;
 
     len = s->method.len + s->path.len + s->query.len
-          + ngx_s3jobs_sigv4_scope_length(s)
-          + ngx_s3jobs_sigv4_signed_length(s) + s->payload_hash.len
+          + ngx_s3jobs_sigv4_scope_length(s) + s->payload_hash.len
           + sizeof(NGX_S3JOBS_SIGV4_ALGORITHM) + NGX_S3JOBS_DATE_LEN
           + NGX_S3JOBS_SHA256_HEX_LEN + sizeof("\n\n\n\n\n");
 
+    /* each name twice, the second time among those that are signed */
+
     for (i = 0; i < s->nheaders; i++) {
-        len += s->headers[i].key.len + s->headers[i].value.len
-               + sizeof(":\n") - 1;
+        len += 2 * s->headers[i].key.len + s->headers[i].value.len
+               + sizeof(":\n;") - 1;
     }
 
     return len > NGX_S3JOBS_SIGV4_CANONICAL_MAX;

@@ -16,6 +16,7 @@
 static ngx_uint_t ngx_http_s3jobs_building(ngx_http_request_t *r);
 static ngx_int_t ngx_http_s3jobs_sign(ngx_http_request_t *r,
     ngx_http_s3jobs_ctx_t *ctx);
+static void ngx_http_s3jobs_set_date(ngx_http_s3jobs_ctx_t *ctx);
 static void ngx_http_s3jobs_signed_request(ngx_http_s3jobs_ctx_t *ctx,
     ngx_s3jobs_sigv4_t *s, ngx_keyval_t *headers);
 static ngx_int_t ngx_http_s3jobs_authorize(ngx_http_request_t *r,
@@ -85,10 +86,7 @@ ngx_http_s3jobs_sign(ngx_http_request_t *r, ngx_http_s3jobs_ctx_t *ctx)
 
     /* one reading of the clock, and one record of credentials */
 
-    ngx_s3jobs_sigv4_date(ctx->date_buf, ngx_time());
-
-    ctx->date.data = ctx->date_buf;
-    ctx->date.len = NGX_S3JOBS_DATE_LEN;
+    ngx_http_s3jobs_set_date(ctx);
 
     rc = ngx_http_s3jobs_get_credentials(ctx->source, &ctx->date,
                                          &ctx->region, key);
@@ -126,6 +124,24 @@ ngx_http_s3jobs_sign(ngx_http_request_t *r, ngx_http_s3jobs_ctx_t *ctx)
     }
 
     return rc;
+}
+
+
+static void
+ngx_http_s3jobs_set_date(ngx_http_s3jobs_ctx_t *ctx)
+{
+    static time_t  sec = -1;
+    static u_char  date[NGX_S3JOBS_DATE_LEN];
+
+    if (sec != ngx_time()) {
+        sec = ngx_time();
+        ngx_s3jobs_sigv4_date(date, sec);
+    }
+
+    ngx_memcpy(ctx->date_buf, date, NGX_S3JOBS_DATE_LEN);
+
+    ctx->date.data = ctx->date_buf;
+    ctx->date.len = NGX_S3JOBS_DATE_LEN;
 }
 
 
