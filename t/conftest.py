@@ -36,9 +36,9 @@ nginx(s3=s3, env={}, clock=None, wrapper=[], port=None, conf=None, **options)
                                         last three may be None: left out;
                                         path='' for no such location and
                                         nothing of the module
-    params proxy_pass servers sources   the include line; http://s3control;
-                                        upstream s3control { server UPSTREAM;
-                                        keepalive 8; }; the credentials source
+    proxy_pass servers sources          http://s3control; upstream s3control
+                                        { server UPSTREAM; keepalive 8; };
+                                        the credentials source
     user workers master daemon level log_format h2 module
 
   gw.get(target='/jobs', headers=(), method='GET', body=b'')  -> Response

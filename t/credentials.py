@@ -5,7 +5,7 @@ import contextlib
 import re
 import threading
 
-from nginx import PARAMS, until
+from nginx import until
 from providers import ROLE, Agent, Imds, Sts
 
 STATUS = 'location = /status { stub_status; access_log off; }'
@@ -18,7 +18,7 @@ def locations(*names, more=''):
     return '\n'.join(
         f'location = /{name} {{ s3jobs on; s3jobs_account 123456789012;'
         f' s3jobs_region us-east-1; s3jobs_credentials {name}; {more}'
-        f' include {PARAMS}; proxy_pass http://s3control; }}'
+        f' proxy_pass http://s3control; }}'
         for name in names)
 
 

@@ -9,10 +9,15 @@ from botocore.parsers import create_parser
 from botocore.session import Session
 
 from nginx import DEFAULTS, location
+from s3control import ACCOUNT, KEY, PATH, REGION
 
 # what S3 may say and no client may see
 UNSPEAKABLE = ('StringToSign', 'CanonicalRequest', 'AWSAccessKeyId', 'Token-0',
                'assumed-role', 'AKIDEXAMPLE')
+
+HOST = f'{ACCOUNT}.s3-control.{REGION}.amazonaws.com'
+EMPTY = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'
+SIGNED = 'host;x-amz-account-id;x-amz-content-sha256;x-amz-date'
 
 # RFC 9110, section 15, where Python is older
 PHRASES = {413: 'Content Too Large', 414: 'URI Too Long'}
@@ -85,3 +90,27 @@ def told(r, json):
     assert problem['title'] == PHRASES.get(
         r.status, http.HTTPStatus(r.status).phrase), r
     return problem['code'], problem['detail'], problem['requestId']
+
+
+def assert_ours(request, token=None, more=()):
+    """Exactly our headers, each once, with these values, all signed; and
+    more, (name, value), of the operator."""
+    assert request.verdict is None, request
+    assert (request.method, request.target, request.version) \
+        == ('GET', PATH, 'HTTP/1.1')
+    assert (bytes(request.body), request.extra) == (b'', b'')
+    headers = sorted((n.lower(), v) for n, v in request.headers)
+    date = request.header('x-amz-date')
+    assert re.fullmatch(r'\d{8}T\d{6}Z', date)
+    signed = SIGNED + (';x-amz-security-token' if token else '')
+    authorization = request.header('authorization')
+    assert re.fullmatch(
+        f'AWS4-HMAC-SHA256 Credential={KEY}/{date[:8]}/{REGION}/s3'
+        f'/aws4_request, SignedHeaders={signed}, Signature=[0-9a-f]{{64}}',
+        authorization)
+    expected = [('authorization', authorization), ('host', HOST),
+                ('x-amz-account-id', ACCOUNT),
+                ('x-amz-content-sha256', EMPTY), ('x-amz-date', date)]
+    if token:
+        expected.append(('x-amz-security-token', token))
+    assert headers == sorted([*expected, *more])

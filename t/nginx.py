@@ -16,7 +16,6 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 BINARY = os.environ.get('TEST_NGINX_BINARY', '/usr/sbin/nginx')
 MODULE = os.environ.get('TEST_NGINX_MODULE',
                         str(ROOT / 'build/ngx_http_s3jobs_module.so'))
-PARAMS = ROOT / 'conf-examples/s3jobs_params'
 
 CONFIGURATION = """\
 {load_module}
@@ -63,7 +62,7 @@ DEFAULTS = {
     'servers': 'upstream s3control { server UPSTREAM; keepalive 8; }',
     'path': '= /jobs',
     'account': '123456789012', 'region': 'us-east-1', 'credentials': 'ops',
-    'params': f'include {PARAMS};', 'proxy_pass': 'http://s3control',
+    'proxy_pass': 'http://s3control',
 }
 
 
@@ -95,8 +94,7 @@ def location(options):
                        for name in ('account', 'region', 'credentials')
                        if options[name] is not None)
     return (f'location {options["path"]} {{\ns3jobs on;\n{settings}'
-            f'{options["location"]}\n{options["params"]}\n'
-            f'proxy_pass {options["proxy_pass"]};\n}}')
+            f'{options["location"]}\nproxy_pass {options["proxy_pass"]};\n}}')
 
 
 def configuration(prefix, port, h2_port, upstream, options):

@@ -21,7 +21,7 @@ LONG = bool(os.environ.get('S3JOBS_LONG'))
 MODES = {
     'buffered': '',
     'unbuffered': 'proxy_buffering off;',
-    'cached': 'proxy_cache one; proxy_cache_key $s3jobs_cache_key;'
+    'cached': 'proxy_cache one; '
               ' proxy_cache_valid 200 1s;',
 }
 

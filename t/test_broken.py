@@ -12,7 +12,7 @@ from s3control import Reply
 from test_listing_botocore import BAD, GOOD, HOSTILE, check
 from test_stream import memory
 
-CACHE = ('proxy_cache one; proxy_cache_key $s3jobs_cache_key;'
+CACHE = ('proxy_cache one; '
          ' proxy_cache_valid 200 1h;'
          ' add_header X-Cache $upstream_cache_status always;')
 MODES = {'buffered': '', 'unbuffered': 'proxy_buffering off;',

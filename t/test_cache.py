@@ -14,7 +14,7 @@ from nginx import ROOT, until
 from s3control import ACCOUNT, Reply
 from wire import PATIENCE
 
-CACHE = ('proxy_cache c; proxy_cache_key $s3jobs_cache_key;'
+CACHE = ('proxy_cache c;'
          'proxy_cache_valid 200 1h;'
          'add_header X-Cache $upstream_cache_status always;')
 

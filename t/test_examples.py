@@ -3,12 +3,11 @@ and S3 Control is a stand-in with a certificate for the names that they say,
 verified as theirs would be."""
 
 import re
-import shutil
 
 import pytest
 
 from documents import error, expected_ids, job_ids
-from nginx import MODULE, PARAMS, ROOT
+from nginx import MODULE, ROOT
 from s3control import KEY, SECRET
 
 EXAMPLES = ROOT / 'conf-examples'
@@ -51,7 +50,6 @@ def example(nginx, certificates, stand_in, tmp_path):
                              re.sub('#.*', '', text))
 
         def conf(gw):
-            shutil.copy(PARAMS, gw.prefix)      # as /etc/nginx/s3jobs_params
             return (f'pid {gw.prefix}/nginx.pid;\n'
                     f'error_log {gw.prefix}/error.log info;\nuser root;\n'
                     + text.replace('{port}', str(gw.port)))
@@ -166,20 +164,3 @@ def test_kept_connection_is_not_used_for_another_name(example):
     assert gw.get(f'/accounts/{A}/us-east-1/jobs').status == 200
     assert gw.get(f'/accounts/{B}/us-east-1/jobs').status == 502
     assert {r.account for r in s3.requests} == {A}
-
-
-def test_params_are_what_is_documented():
-    """proxy_* lines only, none twice, and none that is the operator's."""
-    lines = [line.split() for line in PARAMS.read_text().splitlines()
-             if line.strip() and not line.startswith('#')]
-    names = [line[0] if line[0] != 'proxy_set_header' else ' '.join(line[:2])
-             for line in lines]
-    assert len({*names}) == len(names)
-    assert {*names} == {
-        'proxy_http_version', 'proxy_method', 'proxy_pass_request_headers',
-        'proxy_pass_request_body', 'proxy_ssl_verify',
-        'proxy_ssl_server_name', 'proxy_ssl_name',
-        *(f'proxy_set_header {name}' for name in (
-            'Host', 'X-Amz-Account-Id', 'X-Amz-Content-Sha256', 'X-Amz-Date',
-            'X-Amz-Security-Token', 'Authorization', 'Connection',
-            'Content-Length', 'Transfer-Encoding'))}

@@ -12,7 +12,7 @@ from gateway import botocore, place, strict_json, told
 from s3control import ACCOUNT, REGION, Reply, as_cli, make_jobs
 
 HOST = '123456789012.s3-control.us-east-1.amazonaws.com'
-CACHE = ('proxy_cache one; proxy_cache_key $s3jobs_cache_key;'
+CACHE = ('proxy_cache one; '
          ' proxy_cache_valid 200 1h;'
          ' add_header X-Cache $upstream_cache_status always;')
 VALIDATORS = (('ETag', '"right"'), ('Accept-Ranges', 'bytes'),

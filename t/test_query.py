@@ -249,7 +249,7 @@ def test_other_methods(s3, nginx, json):
 
 
 CACHE = 'proxy_cache_path {cache} keys_zone=c:1m;'
-CACHED = ('proxy_cache c; proxy_cache_key $s3jobs_cache_key;'
+CACHED = ('proxy_cache c; '
           'proxy_cache_valid 200 1h; add_header X-Cache'
           ' $upstream_cache_status;')
 

@@ -22,7 +22,7 @@ HEAD, TAIL = b'<ListJobsResult><Jobs>', b'</Jobs></ListJobsResult>'
 MODES = {
     'buffered': '',
     'unbuffered': 'proxy_buffering off;',
-    'cached': 'proxy_cache one; proxy_cache_key $s3jobs_cache_key;'
+    'cached': 'proxy_cache one; '
               ' proxy_cache_valid 200 1h;',
 }
 

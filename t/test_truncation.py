@@ -26,7 +26,7 @@ ROOT_CLOSED = len(DOCUMENT.rstrip())
 MODES = {
     'buffered': '',
     'unbuffered': 'proxy_buffering off;',
-    'cached': 'proxy_cache one; proxy_cache_key $s3jobs_cache_key;'
+    'cached': 'proxy_cache one; '
               ' proxy_cache_valid any 1h;'
               ' add_header X-Cache $upstream_cache_status always;',
 }

@@ -18,7 +18,11 @@
 static ngx_int_t ngx_http_s3jobs_header_filter(ngx_http_request_t *r);
 static ngx_int_t ngx_http_s3jobs_no_header(ngx_http_request_t *r);
 static ngx_uint_t ngx_http_s3jobs_answered(ngx_http_request_t *r);
-static ngx_uint_t ngx_http_s3jobs_check_upstream(ngx_http_request_t *r);
+static ngx_uint_t ngx_http_s3jobs_unsafe(ngx_http_request_t *r);
+#if (NGX_HTTP_CACHE)
+static ngx_uint_t ngx_http_s3jobs_own_key(ngx_http_request_t *r,
+    ngx_http_s3jobs_ctx_t *ctx);
+#endif
 static ngx_int_t ngx_http_s3jobs_upstream_header(ngx_http_request_t *r,
     ngx_http_s3jobs_ctx_t *ctx);
 static ngx_http_s3jobs_filter_t *ngx_http_s3jobs_start_error(
@@ -38,7 +42,7 @@ static ngx_int_t ngx_http_s3jobs_error_filter(ngx_http_request_t *r,
 static ngx_int_t
 ngx_http_s3jobs_header_filter(ngx_http_request_t *r)
 {
-    ngx_uint_t                   own, no_signature;
+    ngx_uint_t                   own, unsafe;
     ngx_http_upstream_t         *u;
     ngx_http_s3jobs_ctx_t       *ctx;
     ngx_http_s3jobs_loc_conf_t  *slcf;
@@ -51,7 +55,7 @@ ngx_http_s3jobs_header_filter(ngx_http_request_t *r)
 
     u = r->upstream;
     own = r->err_status && !ngx_http_s3jobs_answered(r);
-    no_signature = 0;
+    unsafe = 0;
 
     if (!own) {
 
@@ -63,7 +67,7 @@ ngx_http_s3jobs_header_filter(ngx_http_request_t *r)
             return ngx_http_s3jobs_no_header(r);
         }
 
-        no_signature = ngx_http_s3jobs_check_upstream(r);
+        unsafe = ngx_http_s3jobs_unsafe(r);
 
         if (r->background && r->header_only) {
 
@@ -86,7 +90,7 @@ ngx_http_s3jobs_header_filter(ngx_http_request_t *r)
         return ngx_http_s3jobs_error_header(r, ctx);
     }
 
-    if (no_signature) {
+    if (unsafe) {
         ngx_http_s3jobs_own_error(r, ctx, NGX_HTTP_INTERNAL_SERVER_ERROR);
         ngx_http_s3jobs_drop_headers(r);
         return ngx_http_s3jobs_error_header(r, ctx);
@@ -158,24 +162,42 @@ ngx_http_s3jobs_no_header(ngx_http_request_t *r)
 
 
 /*
- * Returns 1 if S3 was asked although $s3jobs_authorization was never
- * evaluated: the configuration lacks s3jobs_params.
+ * Whether the answer is not to be given to anybody, since it is to a request
+ * without our signature, or may be that of another location.  No configuration
+ * is known that gets here: these are assertions.
  */
 
 static ngx_uint_t
-ngx_http_s3jobs_check_upstream(ngx_http_request_t *r)
+ngx_http_s3jobs_unsafe(ngx_http_request_t *r)
 {
     ngx_http_s3jobs_ctx_t  *ctx;
 
+    ctx = ngx_http_s3jobs_get_ctx(r);
+
+    if (ctx == NULL || (ctx->authorization.len == 0
+#if (NGX_HTTP_CACHE)
+                        && !r->cached
+#endif
+                       ))
+    {
+        ngx_log_error(NGX_LOG_CRIT, r->connection->log, 0,
+                      "a request went upstream without its signature");
+        goto unsafe;
+    }
+
 #if (NGX_HTTP_CACHE)
 
-    if (r->cached) {
-        return 0;
+    if (r->cache && !ngx_http_s3jobs_own_key(r, ctx)) {
+        ngx_log_error(NGX_LOG_CRIT, r->connection->log, 0,
+                      "the cache key is not \"$s3jobs_cache_key\", as "
+                      "\"s3jobs on\" has it in the location itself");
+        goto unsafe;
     }
 
     /* a cut would look like the end: such an answer is not kept */
 
-    if (r->upstream->headers_in.content_length_n == -1
+    if (!r->cached
+        && r->upstream->headers_in.content_length_n == -1
         && !r->upstream->headers_in.chunked)
     {
         r->upstream->cacheable = 0;
@@ -183,21 +205,31 @@ ngx_http_s3jobs_check_upstream(ngx_http_request_t *r)
 
 #endif
 
-    ctx = ngx_http_s3jobs_get_ctx(r);
+    return 0;
 
-    if (ctx && ctx->authorization.len) {
-        return 0;
-    }
-
-    ngx_log_error(NGX_LOG_CRIT, r->connection->log, 0,
-                  "a request went upstream without its signature: "
-                  "\"s3jobs_params\" is not included in this location, "
-                  "or its own \"proxy_set_header\" hides it");
+unsafe:
 
     ngx_http_s3jobs_uncache(r);
 
     return 1;
 }
+
+
+#if (NGX_HTTP_CACHE)
+
+static ngx_uint_t
+ngx_http_s3jobs_own_key(ngx_http_request_t *r, ngx_http_s3jobs_ctx_t *ctx)
+{
+    ngx_str_t  *key;
+
+    key = r->cache->keys.elts;
+
+    return r->cache->keys.nelts == 1
+           && key->len == ctx->cache_key.len
+           && ngx_memcmp(key->data, ctx->cache_key.data, key->len) == 0;
+}
+
+#endif
 
 
 static ngx_int_t

@@ -27,11 +27,14 @@
 typedef struct {
     ngx_http_s3jobs_sources_t   sources;  /* first, for their directive */
     ngx_uint_t                  used;     /* a location says "s3jobs on" */
+    ngx_http_handler_pt         proxy_handler;    /* of "proxy_pass" */
 } ngx_http_s3jobs_main_conf_t;
 
 
+/* where a directive stands, for mistakes that show only at the end */
+
 typedef struct {
-    ngx_str_t                   file;
+    u_char                     *file;
     ngx_uint_t                  line;
 } ngx_http_s3jobs_place_t;
 
@@ -58,6 +61,7 @@ typedef struct {
     ngx_http_s3jobs_place_t     enable_place;
     ngx_http_s3jobs_place_t     credentials_place;
     ngx_http_s3jobs_place_t     endpoint_place;
+    void                       *proxy_conf;  /* where "s3jobs on" stands */
 } ngx_http_s3jobs_loc_conf_t;
 
 
