@@ -109,6 +109,7 @@ lint: $(TREE)/objs/ngx_auto_config.h
 	$(PYTHON) t/lint.py $(SRC)
 	cppcheck --quiet --error-exitcode=1 --inline-suppr \
 	    --enable=warning,portability --suppress=missingIncludeSystem \
+	    --suppress=normalCheckLevelMaxBranches \
 	    $(PURE) $(GLUE)
 
 # into the nginx that is run: it says where, or the default of its configure
