@@ -92,11 +92,12 @@ $(TREE)/objs/ngx_auto_config.h: $(TREE)/objs/Makefile
 
 
 deps:
-	./t/deps
+	@./t/deps test
 
-demo: deps
-	$(MAKE) --no-print-directory $(MODULE)
-	$(PYTHON) t/demo.py $(if $(ONCE),--once)
+demo:
+	@./t/deps demo
+	@$(MAKE) --no-print-directory $(MODULE)
+	@$(PYTHON) t/demo.py $(if $(ONCE),--once)
 
 test: deps
 	$(MAKE) --no-print-directory lint unit
