@@ -74,6 +74,7 @@ import os
 import pathlib
 import re
 import shutil
+import subprocess
 import tempfile
 
 import pytest
@@ -245,3 +246,29 @@ def nginx(tmp_path, s3):
     if not os.environ.get('TEST_KEEP'):
         for gateway in factory.started:
             shutil.rmtree(gateway.prefix)
+
+
+@pytest.fixture(scope='session')
+def node_modules():
+    """Where the packages of t/node are, installed at first."""
+    node, npm = shutil.which('node'), shutil.which('npm')
+    if not (node and npm):
+        pytest.skip('packages of npm need node and npm')
+    version = subprocess.run([node, '--version'], capture_output=True,
+                             text=True).stdout.strip()
+    if int(version.lstrip('v').split('.')[0]) < 18:
+        pytest.skip(f'packages of npm need node 18, not {version}')
+
+    source, directory = nginx_process.ROOT / 't/node', \
+        nginx_process.ROOT / 'build/node'
+    lock = (source / 'package-lock.json').read_bytes()
+    installed = directory / '.installed'
+    directory.mkdir(parents=True, exist_ok=True)
+    if not installed.exists() or installed.read_bytes() != lock:
+        for name in 'package.json', 'package-lock.json':
+            shutil.copy(source / name, directory)
+        subprocess.run([npm, 'ci', '--no-audit', '--no-fund',
+                        '--ignore-scripts'], cwd=directory, check=True,
+                       timeout=300)
+        installed.write_bytes(lock)
+    return directory
