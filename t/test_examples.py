@@ -41,6 +41,8 @@ def example(nginx, certificates, stand_in, tmp_path):
             r'/etc/ssl/certs/ca-certificates\.crt': trusted or made.ca,
             r'/etc/nginx/aws': f'{tmp_path}/aws',
             r'/var/cache/nginx/s3jobs': f'{tmp_path}/cache',
+            r'/etc/nginx/mime\.types': '{mime}',
+            r'/usr/share/nginx-s3jobs': str(ROOT),
             r'/var/log/nginx/s3jobs\.log': f'{tmp_path}/s3jobs.log'}
         text = (EXAMPLES / file).read_text()
         for old, new in changes.items():
@@ -52,7 +54,8 @@ def example(nginx, certificates, stand_in, tmp_path):
         def conf(gw):
             return (f'pid {gw.prefix}/nginx.pid;\n'
                     f'error_log {gw.prefix}/error.log info;\nuser root;\n'
-                    + text.replace('{port}', str(gw.port)))
+                    + text.replace('{port}', str(gw.port))
+                          .replace('{mime}', '/etc/nginx/mime.types'))
         return nginx(s3=s3, conf=conf), s3
     return start
 
@@ -74,7 +77,7 @@ def ids(response):
 
 def test_every_example_is_tested():
     assert {p.name for p in EXAMPLES.glob('*.conf')} \
-        == {'minimal.conf', 'accounts.conf', 'cache.conf'}
+        == {'minimal.conf', 'accounts.conf', 'cache.conf', 'dashboard.conf'}
 
 
 def test_minimal(example):
@@ -132,7 +135,25 @@ def test_cache(example, tmp_path):
                      '400 - jobs=- error=InvalidRequest request_id=-']
 
 
+def test_dashboard(example):
+    """What it serves; what a browser makes of it is in test_page*."""
+    gw, s3 = example('dashboard.conf')
+    assert ids(gw.get('/jobs')) == expected_ids(s3, A, 'eu-west-1')
+    for target in '/', '/jobs':
+        r = gw.get(target)
+        assert "default-src 'none'" in r.header('Content-Security-Policy')
+        assert r.header('X-Content-Type-Options') == 'nosniff'
+        assert r.header('Referrer-Policy') == 'no-referrer'
+    r = gw.get('/dashboard.js', [('Accept-Encoding', 'gzip')])
+    assert r.header('Content-Encoding') == 'gzip'
+    r = gw.get('/jobs', [('Accept-Encoding', 'gzip')])
+    assert r.header('Content-Encoding') == 'gzip'
+    for target in '/jobs/x', '/nginx.conf', '/../conf-examples/minimal.conf':
+        assert gw.get(target).status in (400, 404)
+
+
 FILES = [('minimal.conf', '/jobs'), ('cache.conf', '/jobs'),
+         ('dashboard.conf', '/jobs'),
          ('accounts.conf', f'/accounts/{A}/eu-west-1/jobs')]
 
 
