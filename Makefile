@@ -46,7 +46,7 @@ PURE        = $(wildcard $(SRC)/formats/*.c $(SRC)/aws/*.c)
 GLUE        = $(wildcard $(SRC)/credentials/*.c $(SRC)/http/*.c)
 HEADERS     = $(wildcard $(SRC)/*/*.h)
 
-.PHONY: all deps demo test unit e2e lint install deb clean FORCE
+.PHONY: all deps demo test unit e2e picture lint install deb clean FORCE
 
 all: $(MODULE)
 
@@ -92,12 +92,13 @@ $(TREE)/objs/ngx_auto_config.h: $(TREE)/objs/Makefile
 
 
 deps:
-	@./t/deps test
+	./t/deps
+	./t/deps browser || echo "deps: no browser, so the page is not tested"
 
 demo:
-	@./t/deps demo
-	@$(MAKE) --no-print-directory $(MODULE)
-	@$(PYTHON) t/demo.py $(if $(ONCE),--once)
+	./t/deps
+	$(MAKE) --no-print-directory $(MODULE)
+	$(PYTHON) t/demo.py $(if $(ONCE),--once)
 
 test: deps
 	$(MAKE) --no-print-directory lint unit
@@ -106,11 +107,16 @@ test: deps
 e2e: $(MODULE)
 	$(PYTHON) -m pytest -q t $(PYTEST_ARGS)
 
+# the page as the README shows it
+
+picture: $(MODULE)
+	$(PYTHON) -m pytest -q t/test_page_looks.py -k picture
+	cp $(BUILD)/page/picture.png docs/page.png
+
 lint: $(TREE)/objs/ngx_auto_config.h
 	$(PYTHON) t/lint.py $(SRC)
 	cppcheck --quiet --error-exitcode=1 --inline-suppr \
 	    --enable=warning,portability --suppress=missingIncludeSystem \
-	    --suppress=normalCheckLevelMaxBranches \
 	    $(PURE) $(GLUE)
 
 # into the nginx that is run: it says where, or the default of its configure
