@@ -22,7 +22,7 @@ DEB         = $(BUILD)/deb
 # what nginx runs under test: a binary, and the module if it is dynamic
 TEST_NGINX_BINARY ?= $(if $(NGINX_SRC),$(CURDIR)/$(BUILD)/nginx,/usr/sbin/nginx)
 TEST_NGINX_MODULE ?= $(if $(STATIC),,$(CURDIR)/$(MODULE))
-export TEST_NGINX_BINARY TEST_NGINX_MODULE
+export BUILD TEST_NGINX_BINARY TEST_NGINX_MODULE
 
 DEBIAN_SRC  = /usr/share/nginx/src
 TREE        = $(BUILD)/src
@@ -52,6 +52,7 @@ all: $(MODULE)
 
 include t/unit/unit.mk
 include t/fuzz/fuzz.mk
+include t/matrix.mk
 
 
 # nginx's configure writes into the tree that it is run in, so it gets a copy

@@ -13,9 +13,10 @@ import time
 from wire import PATIENCE, Client, h2
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+BUILD = ROOT / os.environ.get('BUILD', 'build')
 BINARY = os.environ.get('TEST_NGINX_BINARY', '/usr/sbin/nginx')
 MODULE = os.environ.get('TEST_NGINX_MODULE',
-                        str(ROOT / 'build/ngx_http_s3jobs_module.so'))
+                        str(BUILD / 'ngx_http_s3jobs_module.so'))
 
 CONFIGURATION = """\
 {load_module}
@@ -64,6 +65,14 @@ DEFAULTS = {
     'account': '123456789012', 'region': 'us-east-1', 'credentials': 'ops',
     'proxy_pass': 'http://s3control',
 }
+
+
+def made(program):
+    """The path of a program below BUILD, which make brings up to date."""
+    path = BUILD / program
+    subprocess.run(['make', '--no-print-directory', '-s',
+                    path.relative_to(ROOT)], cwd=ROOT, check=True)
+    return str(path)
 
 
 class Port(socket.socket):

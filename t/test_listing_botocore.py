@@ -13,7 +13,6 @@ S3JOBS_LONG=1 for 10,000 documents of hypothesis instead of 200.
 import contextlib
 import json
 import os
-import pathlib
 import random
 import re
 import shutil
@@ -28,7 +27,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+from nginx import ROOT, made
+
 CORPUS = ROOT / 't' / 'corpus'
 GOOD = sorted((CORPUS / 'good').iterdir())
 BAD = sorted((CORPUS / 'bad').iterdir())
@@ -77,12 +77,7 @@ class Driver:
 
 @pytest.fixture(scope='module')
 def path():
-    given = os.environ.get('S3JOBS_LISTING_DRIVER')
-    if given:
-        return given
-    subprocess.run(['make', '--no-print-directory', '-s',
-                    'build/unit/listing_driver'], cwd=ROOT, check=True)
-    return str(ROOT / 'build/unit/listing_driver')
+    return made('unit/listing_driver')
 
 
 @contextlib.contextmanager

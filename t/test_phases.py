@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from documents import error, expected_ids, job_ids
-from nginx import MODULE, ROOT
+from nginx import BUILD, MODULE, ROOT
 from s3control import ACCOUNT, Reply
 
 OURS = ('authorization', 'x-amz-account-id', 'x-amz-date',
@@ -346,7 +346,7 @@ def test_log_phase(s3, nginx):
 def finalizer(tmp_path_factory):
     """A module whose filter, below ours, finalizes each request."""
     module = tmp_path_factory.mktemp('finalizer') / 'finalize_filter.so'
-    tree = ROOT / 'build/src'
+    tree = BUILD / 'src'
     subprocess.run(
         ['cc', '-shared', '-fPIC', '-o', module,
          *(f'-I{tree}/{part}' for part in (

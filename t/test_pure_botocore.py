@@ -8,8 +8,6 @@ that is written here without a look at the C.
 import datetime
 import functools
 import hashlib
-import os
-import pathlib
 import random
 import re
 import subprocess
@@ -28,7 +26,7 @@ from botocore.exceptions import (BotoCoreError, ConfigParseError,
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
+from nginx import made
 ACCOUNT = '123456789012'
 STATUSES = ('Active Cancelled Cancelling Complete Completing Failed Failing '
             'New Paused Pausing Preparing Ready Suspended').split()
@@ -88,12 +86,7 @@ class Talk(Driver):
 
 @pytest.fixture(scope='module')
 def path():
-    given = os.environ.get('S3JOBS_DRIVER')
-    if given:
-        return given
-    subprocess.run(['make', '--no-print-directory', '-s',
-                    'build/unit/driver'], cwd=ROOT, check=True)
-    return str(ROOT / 'build/unit/driver')
+    return made('unit/driver')
 
 
 @pytest.fixture(scope='module')

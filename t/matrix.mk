@@ -1,0 +1,18 @@
+# The whole suite on every nginx that Debian has, dynamic and static, with gcc
+# and clang; parts of it with make matrix MATRIX="trixie" MATRIX_CC=clang
+# MATRIX_LINKS=static PYTEST_ARGS="-k cache".  The module needs nothing of it.
+
+MATRIX        = bookworm trixie sid
+MATRIX_LINKS  = dynamic static
+MATRIX_CC     = gcc clang
+
+.PHONY: matrix matrix-libxml2
+
+matrix: deps
+	@MAKE="$(MAKE)" PYTEST_ARGS="$(PYTEST_ARGS)" \
+	    ./t/matrix nginx "$(MATRIX)" "$(MATRIX_LINKS)" "$(MATRIX_CC)"
+
+# the newest libxml2, the pure layer and the tests that read S3's documents
+
+matrix-libxml2: deps
+	@MAKE="$(MAKE)" PYTEST_ARGS="$(PYTEST_ARGS)" ./t/matrix libxml2
