@@ -93,13 +93,13 @@ $(TREE)/objs/ngx_auto_config.h: $(TREE)/objs/Makefile
 
 
 deps:
-	./t/deps
-	./t/deps browser || echo "deps: no browser, so the page is not tested"
+	@./t/deps test
+	@./t/deps browser || echo "deps: no browser, so the page is not tested"
 
 demo:
-	./t/deps
-	$(MAKE) --no-print-directory $(MODULE)
-	$(PYTHON) t/demo.py $(if $(ONCE),--once)
+	@./t/deps demo
+	@$(MAKE) --no-print-directory $(MODULE)
+	@$(PYTHON) t/demo.py $(if $(ONCE),--once)
 
 test: deps
 	$(MAKE) --no-print-directory lint unit
@@ -118,6 +118,7 @@ lint: $(TREE)/objs/ngx_auto_config.h
 	$(PYTHON) t/lint.py $(SRC)
 	cppcheck --quiet --error-exitcode=1 --inline-suppr \
 	    --enable=warning,portability --suppress=missingIncludeSystem \
+	    --suppress=normalCheckLevelMaxBranches \
 	    $(PURE) $(GLUE)
 
 # into the nginx that is run: it says where, or the default of its configure

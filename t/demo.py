@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 """make demo: a private nginx with the module in front of the stand-in, or of
-the real S3 Control; one listing through it, page by page."""
+the real S3 Control; one listing through it, page by page, as JSON."""
 
 import argparse
 import contextlib
@@ -9,7 +9,6 @@ import os
 import signal
 import sys
 import urllib.parse
-import xml.etree.ElementTree as ElementTree
 
 from botocore.session import Session
 
@@ -24,13 +23,6 @@ CA = '/etc/ssl/certs/ca-certificates.crt'
 COLUMNS = ('JobId', 'Status', 'Operation', 'Priority', 'CreationTime')
 
 
-def jobs_and_token(document):
-    root = ElementTree.fromstring(document)
-    jobs, token = root.find('{*}Jobs'), root.findtext('{*}NextToken')
-    return [{field.tag.rpartition('}')[2]: field.text for field in job}
-            for job in jobs], token
-
-
 def fetch(gateway, size):
     """All pages of this size: (jobs, number of pages)."""
     jobs, pages, token = [], 0, ''
@@ -41,17 +33,30 @@ def fetch(gateway, size):
         r = gateway.get('/jobs?' + urllib.parse.urlencode(query))
         if r.status != 200 or not r.complete:
             sys.exit(f'demo: no listing: {r}\n{gateway.log()}')
-        more, token = jobs_and_token(r.body)
-        jobs += more
+        page = r.json()
+        jobs += page['Jobs']
+        token = page.get('NextToken')
         pages += 1
     return jobs, pages
 
 
 def show(jobs):
-    rows = [COLUMNS, *([job.get(c, '-') for c in COLUMNS] for job in jobs)]
+    rows = [COLUMNS, *([str(job.get(c, '-')) for c in COLUMNS]
+                       for job in jobs)]
     widths = [max(map(len, column)) for column in zip(*rows)]
     for row in rows:
-        print('  ' + '  '.join(map(str.ljust, row, widths)).rstrip())
+        print('  '.join(map(str.ljust, row, widths)).rstrip())
+
+
+def example(gateway, query):
+    """What somebody who tries it sees; was it a listing?"""
+    r = gateway.get(f'/jobs?{query}')
+    print(f"\n$ curl '{url(gateway)}?{query}'\n{r.text}")
+    return r.status == 200
+
+
+def url(gateway):
+    return f'http://127.0.0.1:{gateway.port}/jobs'
 
 
 @contextlib.contextmanager
@@ -61,7 +66,8 @@ def started(upstream, account, region, env, **options):
     for port in PORT, None:
         try:
             gateway = Nginx(PREFIX, upstream, port, env, account=account,
-                            region=region, **options)
+                            region=region, location='s3jobs_json on;',
+                            **options)
             break
         except OSError as e:            # bound by another
             if not port or e.errno != errno.EADDRINUSE:
@@ -71,13 +77,10 @@ def started(upstream, account, region, env, **options):
                 sys.exit(f'demo: {e}')
     if not port:
         print(f'Port {PORT} is taken, so it is {gateway.port} this time.')
-    url = f'http://127.0.0.1:{gateway.port}/jobs'
     print(f"""
-nginx listens on    {url}
+nginx listens on    {url(gateway)}
 it signs for        account {account}, region {region}
 its configuration   {PREFIX}/nginx.conf
-
-Try                 curl '{url}?jobStatuses=Active&maxResults=2'
 """)
     try:
         yield gateway
@@ -94,15 +97,15 @@ def stand_in():
                 'AWS_SECRET_ACCESS_KEY': SECRET}) as gateway:
         jobs, pages = fetch(gateway, PAGE)
         show(jobs)
+        asked = pages + example(gateway, 'jobStatuses=Active&maxResults=1') \
+            + example(gateway, 'jobStatuses=Nonsense')
         good = sum(r.verdict is None for r in s3.requests)
-        complete = [job['JobId'] for job in jobs] \
-            == [job['JobId'] for job in s3.jobs()]
         print(f"""
 {len(jobs)} of {JOBS} jobs in {pages} pages, through nginx from a stand-in for\
  S3 Control, which
-derived {good} of {pages} signatures anew with botocore and found them good.\
+derived {good} of {asked} signatures anew with botocore and found them good.\
 """)
-        yield complete and good == pages == len(s3.requests)
+        yield jobs == s3.jobs() and good == asked == len(s3.requests)
 
 
 @contextlib.contextmanager
@@ -120,6 +123,7 @@ def real(account, region):
                  http=f'proxy_ssl_trusted_certificate {CA};') as gateway:
         jobs, pages = fetch(gateway, 1000)
         show(jobs)
+        example(gateway, 'maxResults=1')
         print(f"""
 {len(jobs)} jobs in {pages} pages, through nginx from {host},
 which accepted every signature.""")
@@ -139,7 +143,7 @@ def main():
         with real(account, region) if account and region else stand_in() \
                 as good:
             if not args.once:
-                print('\nCtrl-C stops it.', flush=True)
+                print('\nIt stays, to be tried, until Ctrl-C.', flush=True)
                 signal.pause()
     except KeyboardInterrupt:
         sys.exit(0)

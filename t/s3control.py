@@ -790,7 +790,8 @@ def make_certificates(directory, names):
                         certificate, '-keyout', key, *more],
                        check=True, capture_output=True)
 
-    openssl('throwaway CA', made.ca, made.ca + '.key')
+    openssl('throwaway CA', made.ca, made.ca + '.key', '-addext',
+            'keyUsage=critical,keyCertSign,cRLSign')
     openssl('server', made.certificate, made.key, '-CA', made.ca, '-CAkey',
             made.ca + '.key', '-addext', 'basicConstraints=critical,CA:FALSE',
             '-addext', 'subjectAltName='

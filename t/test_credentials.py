@@ -522,6 +522,23 @@ def test_tls(s3, nginx, certificates):
         assert len(agent.calls()) == 1 and not other.calls()
 
 
+def test_changed_certificate(s3, nginx, clock, certificates):
+    """It is looked at in each fetch: no TLS session is resumed."""
+    trusted, other = certificates('localhost'), certificates('localhost')
+    with Agent(s3, tls=trusted) as agent:
+        gw = nginx(clock=clock, env={'AWS_CA_BUNDLE': trusted.ca},
+                   sources=source('ops', 'container', uri=agent.uri.replace(
+                       '127.0.0.1', 'localhost')))
+        assert gw.get().status == 200
+        bad_certificate(agent, other)
+        clock.advance(3600 - 240)
+        gw.wait_log(r'https://localhost\S+: .*certificate.*, next try')
+        assert len(agent.issued) == 1
+        bad_certificate(agent, trusted)
+        until(lambda: len(agent.issued) == 2, 'recovery')
+        assert gw.get().status == 200
+
+
 def test_wait(s3, nginx):
     """How long, and what a client that leaves does."""
     silent = Silent()

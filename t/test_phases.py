@@ -350,8 +350,9 @@ def finalizer(tmp_path_factory):
     subprocess.run(
         ['cc', '-shared', '-fPIC', '-o', module,
          *(f'-I{tree}/{part}' for part in (
-             'objs', 'src/core', 'src/event', 'src/os/unix', 'src/http',
-             'src/http/modules', 'src/http/v2')),
+             'objs', 'src/core', 'src/event', 'src/event/quic',
+             'src/os/unix', 'src/http', 'src/http/modules', 'src/http/v2',
+             'src/http/v3')),
          ROOT / 't/modules/finalize_filter.c'], check=True)
     return module
 

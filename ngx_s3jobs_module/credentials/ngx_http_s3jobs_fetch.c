@@ -292,6 +292,10 @@ ngx_http_s3jobs_fetch_options(ngx_http_s3jobs_fetch_t *f)
     ngx_http_s3jobs_setopt(easy, CURLOPT_FRESH_CONNECT, 1L);
     ngx_http_s3jobs_setopt(easy, CURLOPT_FORBID_REUSE, 1L);
 
+    /* nor a TLS session, which would hide that a certificate has changed */
+
+    ngx_http_s3jobs_setopt(easy, CURLOPT_SSL_SESSIONID_CACHE, 0L);
+
     ngx_http_s3jobs_setopt(easy, CURLOPT_WRITEFUNCTION,
                            ngx_http_s3jobs_fetch_write);
     ngx_http_s3jobs_setopt(easy, CURLOPT_WRITEDATA, f);

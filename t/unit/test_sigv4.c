@@ -536,9 +536,14 @@ test_allocation_fails(void **state)
         failed++;
     }
 
-    /* two states of the key, and three copies */
+    /*
+     * two states of the key, and three copies; later versions of OpenSSL
+     * make them where the old ones are, and allocate nothing
+     */
 
-    assert_in_range(failed, 5, 20);
+    if (OPENSSL_VERSION_NUMBER < 0x30500000L || failed) {
+        assert_in_range(failed, 5, 20);
+    }
 }
 
 

@@ -1,7 +1,8 @@
 # The pure layer with cmocka, under ASan and UBSan, linked without nginx.
 
 UNIT_TESTS  = $(patsubst t/unit/%.c,$(BUILD)/unit/%,$(wildcard t/unit/test_*.c))
-UNIT_FLAGS  = -g -O1 -fno-omit-frame-pointer $(WARNINGS) \
+# cmocka 2 has its own idea of the signs of characters
+UNIT_FLAGS  = -g -O1 -fno-omit-frame-pointer $(WARNINGS) -Wno-pointer-sign \
               -fsanitize=address,undefined -fno-sanitize-recover=all
 UNIT_INCS   = -I $(SRC)/formats -I $(SRC)/aws \
               -I $(TREE)/objs -I $(TREE)/src/core \
