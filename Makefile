@@ -53,6 +53,7 @@ all: $(MODULE)
 include t/unit/unit.mk
 include t/fuzz/fuzz.mk
 include t/matrix.mk
+include bench/bench.mk
 
 
 # nginx's configure writes into the tree that it is run in, so it gets a copy
@@ -115,7 +116,7 @@ picture: $(MODULE)
 	cp $(BUILD)/page/picture.png docs/page.png
 
 lint: $(TREE)/objs/ngx_auto_config.h
-	$(PYTHON) t/lint.py $(SRC)
+	$(PYTHON) t/lint.py $(SRC) bench
 	cppcheck --quiet --error-exitcode=1 --inline-suppr \
 	    --enable=warning,portability --suppress=missingIncludeSystem \
 	    --suppress=normalCheckLevelMaxBranches \
