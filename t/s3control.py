@@ -1,7 +1,8 @@
 #!/usr/bin/python3
-"""A stand-in for S3 Control's ListJobs: a real HTTP/1.1 server that derives
-every signature anew with botocore, refuses what AWS refuses, holds jobs for
-any account and region, and answers as a test scripts it.
+"""A stand-in for S3 Control's ListJobs and DescribeJob: a real HTTP/1.1
+server that derives every signature anew with botocore, refuses what AWS
+refuses, holds jobs for any account and region (jobs.py), and answers as a test
+scripts it (troubles.py has scripts).
 
     with S3Control(jobs=25) as s3:          # 127.0.0.1:s3.port, threads
         s3.key('AKIDROTATED', 'secret', token='t', expires=time.time() + 60)
@@ -27,7 +28,6 @@ import hmac
 import http
 import itertools
 import pathlib
-import random
 import re
 import secrets
 import socket
@@ -36,13 +36,14 @@ import subprocess
 import threading
 import time
 import urllib.parse
-import uuid
 from xml.sax.saxutils import escape
 
 from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
+from describe import description, document
+from jobs import STATUSES, Many, as_cli, make_jobs, stamp
 from wire import PATIENCE, Message, Wire, abort
 
 KEY = 'AKIDEXAMPLE'
@@ -51,21 +52,8 @@ ACCOUNT = '123456789012'
 REGION = 'us-east-1'
 
 PATH = '/v20180820/jobs'
+JOB_PATH = re.compile(PATH + r'/([A-Za-z0-9_-]{5,36})', re.A)
 NAMESPACE = 'http://awss3control.amazonaws.com/doc/2018-08-20/'
-
-STATUSES = ('Active', 'Cancelled', 'Cancelling', 'Complete', 'Completing',
-            'Failed', 'Failing', 'New', 'Paused', 'Pausing', 'Preparing',
-            'Ready', 'Suspended')
-ENDED = ('Cancelled', 'Complete', 'Failed')
-OPERATIONS = ('LambdaInvoke', 'S3PutObjectCopy', 'S3PutObjectAcl',
-              'S3PutObjectTagging', 'S3DeleteObjectTagging',
-              'S3InitiateRestoreObject', 'S3PutObjectLegalHold',
-              'S3PutObjectRetention', 'S3ReplicateObject',
-              'S3ComputeObjectChecksum', 'S3UpdateObjectEncryption')
-DESCRIPTIONS = ('Copy of the archive to the new bucket', None,
-                'Restore <2019> & "2020" from Glacier', "Tag it's objects",
-                'Umzug der Protokolle nach München', None,
-                'バケットの複製 🪣', 'ACL fix; ticket #4711, a=b&c=d')
 
 # of every error in s3-control's tables: its status
 CODES = {
@@ -75,7 +63,8 @@ CODES = {
     'ExpiredToken': 400, 'InvalidToken': 400, 'TokenRefreshRequired': 400,
     'AuthorizationHeaderMalformed': 400, 'MissingSecurityHeader': 400,
     'XAmzContentSHA256Mismatch': 400, 'TooManyRequestsException': 400,
-    'MethodNotAllowed': 405, 'PermanentRedirectControlError': 301,
+    'MethodNotAllowed': 405, 'NoSuchJob': 404,
+    'PermanentRedirectControlError': 301,
     'SlowDown': 503, 'ServiceUnavailable': 503,
     'InternalError': 500, 'InternalServiceException': 500,
 }                                           # all others: 403
@@ -149,6 +138,7 @@ class Request(Message):
         self.extra = b''                # bytes behind it, before its answer
         self.verdict = self.message = None
         self.key_id = self.account = self.region = None
+        self.page = None                # from 1, of its listing
         self.signed_headers = ()
         self.request_id = secrets.token_hex(8).upper()
         self.host_id = base64.b64encode(secrets.token_bytes(57)).decode()
@@ -178,48 +168,6 @@ class Request(Message):
         self.extra = bytes(wire.buffer)
 
 
-def make_jobs(account, region, n):
-    """n jobs as ListJobs describes them, always the same ones."""
-    rnd = random.Random(f'{account}/{region}')
-    created = datetime.datetime(2026, 1, 2, 3, 4, 5, 678000)
-    for i in range(n):
-        status = STATUSES[i % 13] if i < 26 else rnd.choice(STATUSES)
-        total = (1 << 53) + 1 if i == 3 else rnd.randrange(20_000_000)
-        failed = rnd.randrange(total + 1) // 50
-        progress = {'TotalNumberOfTasks': total,
-                    'NumberOfTasksSucceeded': total - failed,
-                    'NumberOfTasksFailed': failed}
-        if i % 3:
-            progress['Timers'] = {
-                'ElapsedTimeInActiveSeconds': rnd.randrange(864000)}
-        job = {'JobId': str(uuid.UUID(int=rnd.getrandbits(128), version=4)),
-               'Description': DESCRIPTIONS[i % len(DESCRIPTIONS)],
-               'Operation': OPERATIONS[i % len(OPERATIONS)],
-               'Priority': (0, 10, 2147483647)[i % 3],
-               'Status': status,
-               'CreationTime': stamp(created),
-               'TerminationDate': None if status not in ENDED else stamp(
-                   created + datetime.timedelta(seconds=3600 + i)),
-               'ProgressSummary': progress if status != 'New' else None}
-        yield {k: v for k, v in job.items() if v is not None}
-        created -= datetime.timedelta(
-            milliseconds=rnd.randrange(2000, 3600_000))
-
-
-def stamp(when):
-    return when.isoformat(timespec='milliseconds') + 'Z'
-
-
-def as_cli(value):
-    """A listing with its times as botocore reads and the AWS CLI prints
-    them."""
-    if isinstance(value, dict):
-        return {k: datetime.datetime.fromisoformat(v[:-1] + '+00:00')
-                .isoformat() if k in ('CreationTime', 'TerminationDate')
-                else as_cli(v) for k, v in value.items()}
-    return [as_cli(v) for v in value] if isinstance(value, list) else value
-
-
 class S3Control:
 
     def __init__(self, port=0, jobs=25, tls=None):
@@ -231,6 +179,7 @@ class S3Control:
                                         # either may be None: not checked
         self.clock = time.time
         self.skew = SKEW                # seconds that a request's may differ
+        self.descriptions = {}          # by job id, instead of our own
         self.verify = True              # False: judge, log, serve anyway
         self.page = 1000                # most jobs in a page
 
@@ -296,14 +245,16 @@ class S3Control:
         self.keys[key_id] = Key(secret, token, expires, accounts)
 
     def set_jobs(self, account, jobs, region=REGION):
-        self._jobs[account, region] = list(jobs)
+        self._jobs[account, region] = jobs if isinstance(jobs, Many) \
+            else list(jobs)
 
     def jobs(self, account=ACCOUNT, region=REGION, statuses=()):
         if (account, region) not in self._jobs:
             self.set_jobs(account, make_jobs(account, region,
                                              self._default_jobs), region)
-        return [job for job in self._jobs[account, region]
-                if not statuses or job.get('Status') in statuses]
+        jobs = self._jobs[account, region]
+        return [job for job in jobs if job.get('Status') in statuses] \
+            if statuses else jobs
 
     def expected(self, account=ACCOUNT, region=REGION, statuses=(),
                  cli=False):
@@ -439,7 +390,7 @@ class S3Control:
     # judgement
 
     def _judge(self, request):
-        """(jobs, token), or raises Refusal."""
+        """The document, in pieces or whole, or raises Refusal."""
         for name in ('authorization', 'host', *(
                 n.lower() for n, v in request.headers
                 if n.lower().startswith('x-amz-'))):
@@ -514,7 +465,7 @@ class S3Control:
             raise Refusal('AccessDenied', 'User: arn:aws:sts::'
                           f'{request.account}:assumed-role/gateway/i-0abc12'
                           ' is not authorized to perform: s3:ListJobs')
-        return self._listing(request)
+        return self._result(request)
 
     def _host(self, host):
         if host in self.hosts:
@@ -573,14 +524,31 @@ class S3Control:
                 CanonicalRequest=canonical,
                 CanonicalRequestBytes=canonical.encode().hex(' '))
 
-    def _listing(self, request):
+    def _result(self, request):
         if request.method != 'GET':
             raise Refusal('MethodNotAllowed', 'The specified method is not'
                           ' allowed against this resource.',
                           Method=request.method, ResourceType='JOBS')
         path, _, query = request.target.partition('?')
-        if path != PATH:
+        if path == PATH:
+            return self.listing(*self._listing(request, query))
+        job_id = JOB_PATH.fullmatch(path)
+        if not job_id or query:
             raise Refusal('InvalidURI', "Couldn't parse the specified URI.")
+        return [self._description(request, job_id[1]).encode()]
+
+    def _description(self, request, job_id):
+        where = request.account, request.region
+        if job_id in self.descriptions:
+            return document(self.descriptions[job_id], self.namespace)
+        jobs = self.jobs(*where)
+        job = jobs.find(job_id) if isinstance(jobs, Many) else next(
+            (job for job in jobs if job['JobId'] == job_id), None)
+        if not job:
+            raise Refusal('NoSuchJob', 'The specified job does not exist.')
+        return document(description(job, *where), self.namespace)
+
+    def _listing(self, request, query):
         given = urllib.parse.parse_qs(query, keep_blank_values=True)
         statuses = given.pop('jobStatuses', [])
         limits = given.pop('maxResults', [])
@@ -598,7 +566,9 @@ class S3Control:
                                         'big')
             if tokens[0] != self._token(*where, offset):
                 raise Refusal('InvalidNextToken', 'Invalid token')
-        jobs, after = self._page(*where, offset, sum(map(int, limits)))
+        size = sum(map(int, limits))
+        request.page = offset // min(size or self.page, self.page) + 1
+        jobs, after = self._page(*where, offset, size)
         return jobs, self._token(*where, after)
 
     # answers
@@ -609,7 +579,7 @@ class S3Control:
         try:
             answer = self._judge(request)
         except Refusal as e:
-            refusal, answer = e, ((), None)
+            refusal, answer = e, self.listing(())
             request.verdict, request.message = e.code, e.message
         reply, released = self._record(request)
 
@@ -638,7 +608,7 @@ class S3Control:
         else:
             status, body = 200, reply.body
             if body is None:
-                body = b''.join(self.listing(*answer))
+                body = b''.join(answer)
             elif callable(body):
                 body = body(request)
         if not refusal or not self.verify:
