@@ -119,6 +119,25 @@ ngx_s3jobs_listing_feed(ngx_s3jobs_listing_t *l, const u_char *p, size_t len)
 ngx_int_t
 ngx_s3jobs_listing_finish(ngx_s3jobs_listing_t *l)
 {
+    ngx_int_t  rc;
+
+    rc = ngx_s3jobs_listing_complete(l);
+
+    return (rc == NGX_OK) ? ngx_s3jobs_listing_close(l) : rc;
+}
+
+
+void
+ngx_s3jobs_listing_part(ngx_s3jobs_listing_t *l, ngx_str_t *entry)
+{
+    l->writer.part = 1;
+    l->writer.entry = *entry;
+}
+
+
+ngx_int_t
+ngx_s3jobs_listing_complete(ngx_s3jobs_listing_t *l)
+{
     if (ngx_s3jobs_sax_finish(l->sax) == NGX_OK) {
 
         if (l->document->none && l->writer.jobs == 0) {
@@ -126,15 +145,43 @@ ngx_s3jobs_listing_finish(ngx_s3jobs_listing_t *l)
             return NGX_DECLINED;
         }
 
-        ngx_s3jobs_writer_finish(&l->writer, &l->document->end,
-                                 l->token.data ? &l->token : NULL);
-
-        if (!l->writer.failed) {
-            return NGX_OK;
-        }
+        return NGX_OK;
     }
 
     return l->failed ? NGX_ERROR : NGX_DECLINED;
+}
+
+
+ngx_int_t
+ngx_s3jobs_listing_close(ngx_s3jobs_listing_t *l)
+{
+    ngx_s3jobs_writer_finish(&l->writer, &l->document->end,
+                             l->token.data ? &l->token : NULL);
+
+    if (!l->writer.failed) {
+        return NGX_OK;
+    }
+
+    return l->failed ? NGX_ERROR : NGX_DECLINED;
+}
+
+
+ngx_str_t
+ngx_s3jobs_listing_token(ngx_s3jobs_listing_t *l)
+{
+    return l->token;
+}
+
+
+ngx_str_t
+ngx_s3jobs_listing_rest(ngx_s3jobs_listing_t *l)
+{
+    ngx_str_t  rest;
+
+    rest.data = l->writer.rest_start;
+    rest.len = l->writer.rest.pos - l->writer.rest_start;
+
+    return rest;
 }
 
 

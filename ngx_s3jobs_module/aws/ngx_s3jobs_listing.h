@@ -71,6 +71,24 @@ ngx_int_t ngx_s3jobs_listing_feed(ngx_s3jobs_listing_t *l, const u_char *p,
 ngx_int_t ngx_s3jobs_listing_finish(ngx_s3jobs_listing_t *l);
 
 
+/*
+ * For an array that goes on with the entries of another document: complete
+ * and close are the two halves of finish, of which close ends the JSON.
+ * After part, which comes before the first feed, only entries are written,
+ * with commas between them; each begins with entry, JSON that must outlive l
+ * (members without the braces; len 0: nothing).
+ *
+ * After complete there are the NextToken, data NULL if there was none, and
+ * what stands beside Jobs, JSON that begins with a comma, len 0 if it is
+ * nothing.
+ */
+void ngx_s3jobs_listing_part(ngx_s3jobs_listing_t *l, ngx_str_t *entry);
+ngx_int_t ngx_s3jobs_listing_complete(ngx_s3jobs_listing_t *l);
+ngx_int_t ngx_s3jobs_listing_close(ngx_s3jobs_listing_t *l);
+ngx_str_t ngx_s3jobs_listing_token(ngx_s3jobs_listing_t *l);
+ngx_str_t ngx_s3jobs_listing_rest(ngx_s3jobs_listing_t *l);
+
+
 /* Entries written so far; why the document is broken, for the error log. */
 ngx_uint_t ngx_s3jobs_listing_jobs(ngx_s3jobs_listing_t *l);
 const char *ngx_s3jobs_listing_error(ngx_s3jobs_listing_t *l);

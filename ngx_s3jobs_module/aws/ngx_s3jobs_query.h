@@ -17,6 +17,9 @@
  * (https://docs.aws.amazon.com/AmazonS3/latest/API/API_control_ListJobs.html).
  */
 
+#define NGX_S3JOBS_QUERY_MAX_RESULTS  1000
+
+
 typedef struct {
     ngx_uint_t    statuses;      /* bit n: the n-th status by name is asked */
     ngx_int_t     max_results;   /* 0 .. 1000, or -1 if not given */

@@ -79,7 +79,9 @@ ngx_s3jobs_writer_more(ngx_s3jobs_out_t *out)
 void
 ngx_s3jobs_writer_begin(ngx_s3jobs_writer_t *w, const ngx_str_t *start)
 {
-    ngx_s3jobs_writer_bytes(w, start->data, start->len);
+    if (!w->part) {
+        ngx_s3jobs_writer_bytes(w, start->data, start->len);
+    }
 }
 
 
@@ -94,6 +96,11 @@ ngx_s3jobs_writer_job(ngx_s3jobs_writer_t *w)
     }
 
     ngx_s3jobs_writer_open(w, '{');
+
+    if (w->entry.len) {
+        ngx_s3jobs_writer_bytes(w, w->entry.data, w->entry.len);
+        w->comma = 1;
+    }
 }
 
 

@@ -33,6 +33,8 @@ typedef struct {
     u_char            *rest_start;
     ngx_uint_t         jobs;         /* entries that are complete */
     size_t             size;         /* of the entry so far */
+    ngx_uint_t         part;         /* nothing but entries is written */
+    ngx_str_t          entry;        /* what each of them begins with */
     ngx_uint_t         comma;        /* one belongs before the next key */
     ngx_uint_t         failed;
     void             (*fail)(void *data, const char *error);
@@ -54,6 +56,9 @@ void ngx_s3jobs_writer_cleanup(ngx_s3jobs_writer_t *w);
  * After rest all this goes to what follows the entries, until the next job.
  * begin writes what stands before the first entry; finish ends the listing,
  * with what stands behind the last one, and may be given a NextToken.
+ *
+ * With part set there are only entries, with commas between them.  entry is
+ * JSON, members of an object without the braces, len 0: nothing.
  *
  * When something cannot be written, fail is called once, and the rest is
  * lost; error is static, NULL if memory or the output is at fault.

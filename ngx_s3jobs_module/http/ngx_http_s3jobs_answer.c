@@ -11,6 +11,7 @@
 #include "ngx_http_s3jobs_module.h"
 #include "ngx_http_s3jobs_answer.h"
 #include "ngx_http_s3jobs_error.h"
+#include "ngx_http_s3jobs_page.h"
 
 
 ngx_http_output_header_filter_pt  ngx_http_s3jobs_next_header_filter;
@@ -64,6 +65,11 @@ ngx_http_s3jobs_send_error(ngx_http_request_t *r, ngx_http_s3jobs_ctx_t *ctx)
 {
     ngx_int_t  rc;
 
+    if (ctx->page) {
+        ctx->filter->state = NGX_HTTP_S3JOBS_DONE;
+        return ngx_http_s3jobs_page_failed(ctx->page, ctx);
+    }
+
     rc = ngx_http_s3jobs_error_header(r, ctx);
 
     if (rc == NGX_ERROR || rc > NGX_OK) {
@@ -79,6 +85,10 @@ ngx_http_s3jobs_error_header(ngx_http_request_t *r,
     ngx_http_s3jobs_ctx_t *ctx)
 {
     ngx_http_s3jobs_filter_t  *f;
+
+    if (ctx->page) {
+        return ngx_http_s3jobs_page_failed(ctx->page, ctx);
+    }
 
     f = ctx->filter;
 

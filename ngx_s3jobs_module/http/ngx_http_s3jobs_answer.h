@@ -11,6 +11,10 @@
 #include "ngx_http_s3jobs_module.h"
 
 
+/* of r->buffered, which has four bits: the one that nginx leaves */
+#define NGX_HTTP_S3JOBS_BUFFERED  0x08
+
+
 /*
  * An answer that is not passed on as S3 sent it: its state, and an error in
  * its place.
@@ -24,6 +28,8 @@ typedef enum {
     NGX_HTTP_S3JOBS_ERROR,
     /* the header went out, the document that goes with it is still here */
     NGX_HTTP_S3JOBS_REPLACE,
+    /* further pages follow the first one */
+    NGX_HTTP_S3JOBS_GATHER,
     /* all is out; what still comes is dropped */
     NGX_HTTP_S3JOBS_DONE
 } ngx_http_s3jobs_state_e;
@@ -54,6 +60,7 @@ struct ngx_http_s3jobs_filter_s {
     unsigned                     broken:1;
     unsigned                     ended:1;
     unsigned                     flush:1;
+    unsigned                     more:1;      /* what ends is not all */
     unsigned                     sending:1;   /* the next filter has it */
 };
 

@@ -59,6 +59,13 @@ static ngx_conf_enum_t  ngx_http_s3jobs_json_modes[] = {
 };
 
 
+/* what is known of each page of a listing are 8 bytes, until its end */
+
+static ngx_conf_num_bounds_t  ngx_http_s3jobs_max_pages_bounds = {
+    ngx_conf_check_num_bounds, 1, 100000
+};
+
+
 ngx_command_t  ngx_http_s3jobs_commands[] = {
 
     { ngx_string("s3jobs_credentials_source"),
@@ -123,6 +130,13 @@ ngx_command_t  ngx_http_s3jobs_commands[] = {
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_s3jobs_loc_conf_t, json_buffer_size),
       &ngx_http_s3jobs_not_zero_post },
+
+    { ngx_string("s3jobs_max_pages"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_num_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_s3jobs_loc_conf_t, max_pages),
+      &ngx_http_s3jobs_max_pages_bounds },
 
       ngx_null_command
 };
@@ -319,6 +333,7 @@ ngx_http_s3jobs_create_loc_conf(ngx_conf_t *cf)
     slcf->json = NGX_CONF_UNSET_UINT;
     slcf->json_buffer_size = NGX_CONF_UNSET_SIZE;
     slcf->credentials_timeout = NGX_CONF_UNSET_MSEC;
+    slcf->max_pages = NGX_CONF_UNSET;
 
     return slcf;
 }
@@ -363,6 +378,7 @@ ngx_http_s3jobs_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
                               64 * 1024);
     ngx_conf_merge_msec_value(conf->credentials_timeout,
                               prev->credentials_timeout, 5000);
+    ngx_conf_merge_value(conf->max_pages, prev->max_pages, 1);
 
     if (!conf->enable) {
         return ngx_http_s3jobs_check_off(cf, conf);

@@ -11,6 +11,7 @@
 #include "ngx_http_s3jobs_module.h"
 #include "ngx_http_s3jobs_answer.h"
 #include "ngx_http_s3jobs_error.h"
+#include "ngx_http_s3jobs_gather.h"
 #include "ngx_http_s3jobs_headers.h"
 #include "ngx_http_s3jobs_listing.h"
 
@@ -35,6 +36,7 @@ static void ngx_http_s3jobs_upstream_finalized(ngx_http_request_t *r,
 
 static ngx_int_t ngx_http_s3jobs_body_filter(ngx_http_request_t *r,
     ngx_chain_t *in);
+static void ngx_http_s3jobs_drop(ngx_chain_t *in);
 static ngx_int_t ngx_http_s3jobs_error_filter(ngx_http_request_t *r,
     ngx_http_s3jobs_ctx_t *ctx, ngx_chain_t *in);
 
@@ -251,7 +253,7 @@ ngx_http_s3jobs_upstream_header(ngx_http_request_t *r,
         return NGX_OK;
     }
 
-    if (!ngx_http_s3jobs_json(r)) {
+    if (!ctx->page && !ngx_http_s3jobs_json(r)) {
 
         if (ngx_http_s3jobs_add_vary(r) != NGX_OK) {
             return NGX_ERROR;
@@ -353,13 +355,18 @@ ngx_http_s3jobs_upstream_finalized(ngx_http_request_t *r, ngx_int_t rc)
 static ngx_int_t
 ngx_http_s3jobs_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
 {
-    ngx_chain_t               *cl;
     ngx_http_s3jobs_ctx_t     *ctx;
     ngx_http_s3jobs_filter_t  *f;
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_s3jobs_module);
 
     if (ctx == NULL || ctx->filter == NULL) {
+
+        if (r->background && ngx_http_s3jobs_page_of(r)) {
+            ngx_http_s3jobs_drop(in);
+            return NGX_OK;
+        }
+
         return ngx_http_s3jobs_next_body_filter(r, in);
     }
 
@@ -380,12 +387,13 @@ ngx_http_s3jobs_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
     case NGX_HTTP_S3JOBS_ERROR:
         return ngx_http_s3jobs_error_filter(r, ctx, in);
 
+    case NGX_HTTP_S3JOBS_GATHER:
+        ngx_http_s3jobs_drop(in);
+        return ngx_http_s3jobs_gather_filter(r, ctx);
+
     default: /* NGX_HTTP_S3JOBS_REPLACE, NGX_HTTP_S3JOBS_DONE */
 
-        for (cl = in; cl; cl = cl->next) {
-            cl->buf->pos = cl->buf->last;
-            cl->buf->file_pos = cl->buf->file_last;
-        }
+        ngx_http_s3jobs_drop(in);
 
         if (f->state == NGX_HTTP_S3JOBS_REPLACE) {
             return ngx_http_s3jobs_send_document(r, f);
@@ -396,6 +404,16 @@ ngx_http_s3jobs_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
         }
 
         return ngx_http_s3jobs_next_body_filter(r, NULL);
+    }
+}
+
+
+static void
+ngx_http_s3jobs_drop(ngx_chain_t *in)
+{
+    for ( /* void */ ; in; in = in->next) {
+        in->buf->pos = in->buf->last;
+        in->buf->file_pos = in->buf->file_last;
     }
 }
 

@@ -9,7 +9,8 @@
 #include <ngx_http.h>
 
 #include "ngx_http_s3jobs_module.h"
-#include "ngx_s3jobs_query.h"
+#include "ngx_http_s3jobs_headers.h"
+#include "ngx_http_s3jobs_page.h"
 
 
 static ngx_int_t ngx_http_s3jobs_prepare(ngx_http_request_t *r,
@@ -18,6 +19,8 @@ static ngx_int_t ngx_http_s3jobs_eval_identity(ngx_http_request_t *r,
     ngx_http_s3jobs_ctx_t *ctx);
 static ngx_int_t ngx_http_s3jobs_find_credentials(ngx_http_request_t *r,
     ngx_http_s3jobs_ctx_t *ctx);
+static ngx_int_t ngx_http_s3jobs_set_request(ngx_http_request_t *r,
+    ngx_http_s3jobs_ctx_t *ctx, ngx_s3jobs_query_t *q);
 static ngx_int_t ngx_http_s3jobs_set_strings(ngx_http_request_t *r,
     ngx_http_s3jobs_ctx_t *ctx, ngx_s3jobs_query_t *q);
 static ngx_int_t ngx_http_s3jobs_reject(ngx_http_request_t *r,
@@ -58,9 +61,10 @@ ngx_http_s3jobs_handler(ngx_http_request_t *r)
 static ngx_int_t
 ngx_http_s3jobs_prepare(ngx_http_request_t *r, ngx_http_s3jobs_ctx_t *ctx)
 {
-    ngx_int_t                  rc;
-    ngx_s3jobs_query_t         q;
-    ngx_s3jobs_query_error_t   err;
+    ngx_int_t                    rc;
+    ngx_s3jobs_query_t          *q;
+    ngx_s3jobs_query_error_t     err;
+    ngx_http_s3jobs_loc_conf_t  *slcf;
 
     if (!(r->method & (NGX_HTTP_GET|NGX_HTTP_HEAD))) {
         return ngx_http_s3jobs_reject(r, ctx, NGX_HTTP_NOT_ALLOWED,
@@ -68,8 +72,19 @@ ngx_http_s3jobs_prepare(ngx_http_request_t *r, ngx_http_s3jobs_ctx_t *ctx)
                                       "The method must be GET or HEAD.");
     }
 
-    if (ngx_s3jobs_query_parse(&r->args, &q, &err) != NGX_OK) {
+    q = &ctx->arguments;
+
+    if (ngx_s3jobs_query_parse(&r->args, q, &err) != NGX_OK) {
         return ngx_http_s3jobs_reject_query(r, ctx, &err);
+    }
+
+    slcf = ngx_http_get_module_loc_conf(r, ngx_http_s3jobs_module);
+
+    if (slcf->max_pages > 1 && q->max_results == -1
+        && ngx_http_s3jobs_json(r))
+    {
+        q->max_results = NGX_S3JOBS_QUERY_MAX_RESULTS;
+        ctx->paged = 1;
     }
 
     rc = ngx_http_s3jobs_eval_identity(r, ctx);
@@ -82,15 +97,67 @@ ngx_http_s3jobs_prepare(ngx_http_request_t *r, ngx_http_s3jobs_ctx_t *ctx)
         return rc;
     }
 
-    rc = ngx_http_s3jobs_set_strings(r, ctx, &q);
+    return ngx_http_s3jobs_set_request(r, ctx, q);
+}
+
+
+ngx_int_t
+ngx_http_s3jobs_prepare_page(ngx_http_request_t *r, ngx_http_request_t *first,
+    ngx_str_t *token)
+{
+    ngx_int_t               rc;
+    ngx_s3jobs_query_t      q;
+    ngx_http_s3jobs_ctx_t  *ctx, *fctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_s3jobs_module);
+    fctx = ngx_http_get_module_ctx(first, ngx_http_s3jobs_module);
+
+    ctx->account = fctx->account;
+    ctx->region = fctx->region;
+    ctx->host = fctx->host;
+
+    rc = ngx_http_s3jobs_find_credentials(r, ctx);
     if (rc != NGX_OK) {
         return rc;
     }
 
-    /*
-     * From here on the request line is ours: without the unparsed URI and
-     * the location, proxy_pass sends r->uri and r->args as they are.
-     */
+    q = fctx->arguments;
+
+    if (token->len) {
+
+        /* as a client would send it */
+
+        q.next_token.data = ngx_pnalloc(r->pool, 3 * token->len);
+        if (q.next_token.data == NULL) {
+            return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        }
+
+        q.next_token.len = (u_char *)
+                           ngx_escape_uri(q.next_token.data, token->data,
+                                          token->len,
+                                          NGX_ESCAPE_URI_COMPONENT)
+                           - q.next_token.data;
+    }
+
+    return ngx_http_s3jobs_set_request(r, ctx, &q);
+}
+
+
+/*
+ * From here on the request line is ours: without the unparsed URI and the
+ * location, proxy_pass sends r->uri and r->args as they are.
+ */
+
+static ngx_int_t
+ngx_http_s3jobs_set_request(ngx_http_request_t *r, ngx_http_s3jobs_ctx_t *ctx,
+    ngx_s3jobs_query_t *q)
+{
+    ngx_int_t  rc;
+
+    rc = ngx_http_s3jobs_set_strings(r, ctx, q);
+    if (rc != NGX_OK) {
+        return rc;
+    }
 
     r->uri = ngx_http_s3jobs_path;
     r->args = ctx->query;
@@ -351,6 +418,10 @@ ngx_http_s3jobs_create_ctx(ngx_http_request_t *r)
         }
 
         ngx_http_set_ctx(r, ctx, ngx_http_s3jobs_module);
+
+        if (r->background) {
+            ctx->page = ngx_http_s3jobs_page_of(r);
+        }
     }
 
     return ctx;

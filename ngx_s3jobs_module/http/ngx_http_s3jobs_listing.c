@@ -10,6 +10,7 @@
 
 #include "ngx_http_s3jobs_module.h"
 #include "ngx_http_s3jobs_error.h"
+#include "ngx_http_s3jobs_gather.h"
 #include "ngx_http_s3jobs_headers.h"
 #include "ngx_http_s3jobs_listing.h"
 
@@ -19,19 +20,12 @@
 #define NGX_HTTP_S3JOBS_PIECE       16384
 #define NGX_HTTP_S3JOBS_PIECE_MIN   1024
 
-/* of r->buffered, which has four bits: the one that nginx leaves */
-#define NGX_HTTP_S3JOBS_BUFFERED    0x08
 
-
-static ngx_int_t ngx_http_s3jobs_pass(ngx_http_request_t *r,
-    ngx_http_s3jobs_filter_t *f);
-static ngx_int_t ngx_http_s3jobs_convert(ngx_http_request_t *r,
-    ngx_http_s3jobs_ctx_t *ctx);
+static ngx_int_t ngx_http_s3jobs_listing_end(ngx_http_s3jobs_ctx_t *ctx);
 static ngx_int_t ngx_http_s3jobs_listing_header(ngx_http_request_t *r,
     ngx_http_s3jobs_filter_t *f);
 static size_t ngx_http_s3jobs_written(ngx_http_s3jobs_filter_t *f);
 static ngx_int_t ngx_http_s3jobs_more(ngx_s3jobs_out_t *out);
-static ngx_int_t ngx_http_s3jobs_close_piece(ngx_http_s3jobs_filter_t *f);
 
 
 ngx_http_s3jobs_filter_t *
@@ -50,8 +44,15 @@ ngx_http_s3jobs_listing_start(ngx_http_request_t *r,
     f->writer.data = f;
 
     f->listing = ngx_s3jobs_listing_create(&ngx_s3jobs_list_jobs, &f->writer);
+    if (f->listing == NULL) {
+        return NULL;
+    }
 
-    return f->listing ? f : NULL;
+    if (ctx->page) {
+        ngx_http_s3jobs_page_listing(r, ctx->page, f);
+    }
+
+    return f;
 }
 
 
@@ -63,6 +64,10 @@ ngx_http_s3jobs_listing_filter(ngx_http_request_t *r,
     ngx_chain_t                 *cl;
     ngx_http_s3jobs_filter_t    *f;
     ngx_http_s3jobs_loc_conf_t  *slcf;
+
+    if (ctx->page) {
+        return ngx_http_s3jobs_page_filter(r, ctx, in);
+    }
 
     f = ctx->filter;
     slcf = ngx_http_get_module_loc_conf(r, ngx_http_s3jobs_module);
@@ -84,7 +89,7 @@ ngx_http_s3jobs_listing_filter(ngx_http_request_t *r,
             }
         }
 
-        if (ngx_http_s3jobs_convert(r, ctx) != NGX_OK) {
+        if (ngx_http_s3jobs_listing_convert(r, ctx) != NGX_OK) {
             return NGX_ERROR;
         }
 
@@ -138,7 +143,7 @@ ngx_http_s3jobs_listing_filter(ngx_http_request_t *r,
         }
 
         if ((f->ended || f->flush)
-            && ngx_http_s3jobs_close_piece(f) != NGX_OK)
+            && ngx_http_s3jobs_listing_piece(f) != NGX_OK)
         {
             return NGX_ERROR;
         }
@@ -147,6 +152,10 @@ ngx_http_s3jobs_listing_filter(ngx_http_request_t *r,
 
         if (rc == NGX_ERROR) {
             return NGX_ERROR;
+        }
+
+        if (f->more) {
+            return ngx_http_s3jobs_gather_pages(r, ctx);
         }
 
         if (f->ended) {
@@ -162,9 +171,7 @@ ngx_http_s3jobs_listing_filter(ngx_http_request_t *r,
 }
 
 
-/* passes on what was made; NGX_AGAIN if not all of it was taken */
-
-static ngx_int_t
+ngx_int_t
 ngx_http_s3jobs_pass(ngx_http_request_t *r, ngx_http_s3jobs_filter_t *f)
 {
     ngx_int_t     rc;
@@ -175,7 +182,9 @@ ngx_http_s3jobs_pass(ngx_http_request_t *r, ngx_http_s3jobs_filter_t *f)
     f->last_out = &f->out;
     f->size = 0;
 
-    if (out == NULL && f->busy == NULL) {
+    if (out == NULL && f->busy == NULL
+        && f->state != NGX_HTTP_S3JOBS_GATHER)
+    {
         return NGX_OK;
     }
 
@@ -192,7 +201,7 @@ ngx_http_s3jobs_pass(ngx_http_request_t *r, ngx_http_s3jobs_filter_t *f)
         return NGX_ERROR;
     }
 
-    if (f->busy && f->in) {
+    if (f->state == NGX_HTTP_S3JOBS_GATHER || (f->busy && f->in)) {
         r->buffered |= NGX_HTTP_S3JOBS_BUFFERED;
 
     } else {
@@ -203,10 +212,8 @@ ngx_http_s3jobs_pass(ngx_http_request_t *r, ngx_http_s3jobs_filter_t *f)
 }
 
 
-/* gives the parser what there is, until a piece of output is to be sent */
-
-static ngx_int_t
-ngx_http_s3jobs_convert(ngx_http_request_t *r, ngx_http_s3jobs_ctx_t *ctx)
+ngx_int_t
+ngx_http_s3jobs_listing_convert(ngx_http_request_t *r, ngx_http_s3jobs_ctx_t *ctx)
 {
     size_t                       n;
     ngx_buf_t                   *b;
@@ -247,10 +254,11 @@ ngx_http_s3jobs_convert(ngx_http_request_t *r, ngx_http_s3jobs_ctx_t *ctx)
         }
 
         if (rc == NGX_OK && !f->broken && (b->last_buf || b->last_in_chain)) {
-            rc = ngx_s3jobs_listing_finish(f->listing);
+            rc = ngx_http_s3jobs_listing_end(ctx);
         }
 
         ctx->jobs = ngx_s3jobs_listing_jobs(f->listing);
+        ctx->pages = 1;
         ctx->listed = 1;
 
         if (rc == NGX_ERROR) {
@@ -276,6 +284,36 @@ ngx_http_s3jobs_convert(ngx_http_request_t *r, ngx_http_s3jobs_ctx_t *ctx)
         f->in = cl->next;
         ngx_free_chain(r->pool, cl);
     }
+
+    return NGX_OK;
+}
+
+
+/* where another page follows, the array stays open */
+
+static ngx_int_t
+ngx_http_s3jobs_listing_end(ngx_http_s3jobs_ctx_t *ctx)
+{
+    ngx_int_t                  rc;
+    ngx_http_s3jobs_filter_t  *f;
+
+    f = ctx->filter;
+
+    if (!ctx->paged) {
+        return ngx_s3jobs_listing_finish(f->listing);
+    }
+
+    rc = ngx_s3jobs_listing_complete(f->listing);
+
+    if (rc != NGX_OK || ctx->page) {
+        return rc;
+    }
+
+    if (ngx_s3jobs_listing_token(f->listing).len == 0) {
+        return ngx_s3jobs_listing_close(f->listing);
+    }
+
+    f->more = 1;
 
     return NGX_OK;
 }
@@ -326,7 +364,7 @@ ngx_http_s3jobs_listing_header(ngx_http_request_t *r,
         r->headers_out.status = r->upstream->headers_in.status_n;
     }
 
-    if (f->ended) {
+    if (f->ended && !f->more) {
         r->headers_out.content_length_n = ngx_http_s3jobs_written(f);
     }
 
@@ -365,7 +403,7 @@ ngx_http_s3jobs_more(ngx_s3jobs_out_t *out)
     f = out->data;
     r = f->request;
 
-    if (ngx_http_s3jobs_close_piece(f) != NGX_OK) {
+    if (ngx_http_s3jobs_listing_piece(f) != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -401,10 +439,8 @@ ngx_http_s3jobs_more(ngx_s3jobs_out_t *out)
 }
 
 
-/* what was written of the current piece becomes output */
-
-static ngx_int_t
-ngx_http_s3jobs_close_piece(ngx_http_s3jobs_filter_t *f)
+ngx_int_t
+ngx_http_s3jobs_listing_piece(ngx_http_s3jobs_filter_t *f)
 {
     ngx_buf_t    *b;
     ngx_chain_t  *cl;
@@ -422,12 +458,12 @@ ngx_http_s3jobs_close_piece(ngx_http_s3jobs_filter_t *f)
 
     b->last = f->writer.pos;
 
-    if (f->ended) {
+    if (f->ended && !f->more) {
         b->last_buf = (f->request == f->request->main);
         b->last_in_chain = 1;
     }
 
-    b->flush = f->flush;
+    b->flush = f->flush || (f->ended && f->more);
     f->flush = 0;
 
     f->size += b->last - b->pos;

@@ -14,6 +14,7 @@
 
 #include "ngx_s3jobs_error.h"
 #include "ngx_s3jobs_listing.h"
+#include "ngx_s3jobs_query.h"
 #include "ngx_s3jobs_sigv4.h"
 #include "ngx_s3jobs_url.h"
 #include "ngx_http_s3jobs_source.h"
@@ -57,6 +58,7 @@ typedef struct {
     ngx_uint_t                  json;
     size_t                      json_buffer_size;
     ngx_msec_t                  credentials_timeout;
+    ngx_int_t                   max_pages;
 
     ngx_http_s3jobs_place_t     enable_place;
     ngx_http_s3jobs_place_t     credentials_place;
@@ -71,6 +73,11 @@ typedef struct ngx_http_s3jobs_wait_s  ngx_http_s3jobs_wait_t;
 
 /* the state of the body filter, see ngx_http_s3jobs_answer.h */
 typedef struct ngx_http_s3jobs_filter_s  ngx_http_s3jobs_filter_t;
+
+
+/* further requests upstream for one answer, see ngx_http_s3jobs_gather.h */
+typedef struct ngx_http_s3jobs_page_s  ngx_http_s3jobs_page_t;
+typedef struct ngx_http_s3jobs_gather_s  ngx_http_s3jobs_gather_t;
 
 
 typedef struct {
@@ -94,13 +101,19 @@ typedef struct {
     ngx_s3jobs_error_t          error;            /* status 0: none */
     ngx_str_t                   request_id;       /* AWS's */
     ngx_str_t                   retry_after;
-    ngx_uint_t                  jobs;
+    ngx_uint_t                  jobs;             /* sent, of so many ... */
+    ngx_uint_t                  pages;
     ngx_uint_t                  http_version;     /* the client's */
     ngx_http_s3jobs_filter_t   *filter;
+
+    ngx_s3jobs_query_t          arguments;
+    ngx_http_s3jobs_page_t     *page;       /* of the subrequest for one */
+    ngx_http_s3jobs_gather_t   *gather;
 
     unsigned                    ready:1;          /* the strings are set */
     unsigned                    refused:1;        /* error tells why */
     unsigned                    listed:1;         /* jobs is valid */
+    unsigned                    paged:1;          /* pages may follow */
 } ngx_http_s3jobs_ctx_t;
 
 
@@ -115,6 +128,14 @@ ngx_int_t ngx_http_s3jobs_filter_init(ngx_conf_t *cf);
  */
 ngx_int_t ngx_http_s3jobs_wait(ngx_http_request_t *r,
     ngx_http_s3jobs_ctx_t *ctx);
+
+/*
+ * For a clone of a request, what is sent for its next page: as the handler
+ * does it, but for a NextToken of S3's.  NGX_DECLINED: it is prepared;
+ * NGX_AGAIN: there are no credentials yet; or an error's status.
+ */
+ngx_int_t ngx_http_s3jobs_prepare_page(ngx_http_request_t *r,
+    ngx_http_request_t *first, ngx_str_t *token);
 
 /* the request's context, made if need be, NULL if there is no memory */
 ngx_http_s3jobs_ctx_t *ngx_http_s3jobs_create_ctx(ngx_http_request_t *r);

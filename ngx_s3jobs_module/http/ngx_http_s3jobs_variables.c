@@ -19,7 +19,7 @@ static ngx_int_t ngx_http_s3jobs_signed_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_s3jobs_sha256_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
-static ngx_int_t ngx_http_s3jobs_jobs_variable(ngx_http_request_t *r,
+static ngx_int_t ngx_http_s3jobs_number_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_s3jobs_expires_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
@@ -74,7 +74,12 @@ static ngx_http_variable_t  ngx_http_s3jobs_vars[] = {
       offsetof(ngx_http_s3jobs_ctx_t, request_id),
       NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
-    { ngx_string("s3jobs_jobs"), NULL, ngx_http_s3jobs_jobs_variable, 0,
+    { ngx_string("s3jobs_jobs"), NULL, ngx_http_s3jobs_number_variable,
+      offsetof(ngx_http_s3jobs_ctx_t, jobs),
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
+    { ngx_string("s3jobs_pages"), NULL, ngx_http_s3jobs_number_variable,
+      offsetof(ngx_http_s3jobs_ctx_t, pages),
       NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
     { ngx_string("s3jobs_credentials_expires"), NULL,
@@ -216,7 +221,7 @@ ngx_http_s3jobs_sha256_variable(ngx_http_request_t *r,
 
 
 static ngx_int_t
-ngx_http_s3jobs_jobs_variable(ngx_http_request_t *r,
+ngx_http_s3jobs_number_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {
     u_char                 *p;
@@ -234,7 +239,7 @@ ngx_http_s3jobs_jobs_variable(ngx_http_request_t *r,
         return NGX_ERROR;
     }
 
-    v->len = ngx_sprintf(p, "%ui", ctx->jobs) - p;
+    v->len = ngx_sprintf(p, "%ui", *(ngx_uint_t *) ((char *) ctx + data)) - p;
     v->valid = 1;
     v->no_cacheable = 0;
     v->not_found = 0;

@@ -20,6 +20,7 @@ struct ngx_http_s3jobs_wait_s {
     ngx_msec_t                 end;
     ngx_http_request_t        *request;
     ngx_http_s3jobs_source_t  *source;
+    ngx_http_event_handler_pt  resume;    /* the phases, or a page's begin */
 };
 
 
@@ -92,6 +93,7 @@ ngx_http_s3jobs_create_wait(ngx_http_request_t *r,
     w->event.data = w;
     w->event.log = r->connection->log;
     w->end = ngx_current_msec + slcf->credentials_timeout;
+    w->resume = r->write_event_handler;
     w->request = r;
     w->source = source;
 
@@ -139,9 +141,9 @@ ngx_http_s3jobs_wait_handler(ngx_event_t *ev)
     }
 
     r->read_event_handler = ngx_http_block_reading;
-    r->write_event_handler = ngx_http_core_run_phases;
+    r->write_event_handler = w->resume;
 
-    ngx_http_core_run_phases(r);
+    w->resume(r);
 
     ngx_http_run_posted_requests(c);
 }

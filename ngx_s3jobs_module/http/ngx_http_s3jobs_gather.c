@@ -1,0 +1,566 @@
+
+/*
+ * Copyright (C) the ngx_s3jobs_module authors
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+#include "ngx_http_s3jobs_module.h"
+#include "ngx_http_s3jobs_gather.h"
+#include "ngx_http_s3jobs_listing.h"
+
+
+static ngx_http_s3jobs_gather_t *ngx_http_s3jobs_gather_create(
+    ngx_http_request_t *r, ngx_http_s3jobs_ctx_t *ctx, ngx_uint_t n);
+static void ngx_http_s3jobs_gather_cleanup(void *data);
+static ngx_int_t ngx_http_s3jobs_gather_wake(ngx_http_request_t *r);
+static void ngx_http_s3jobs_gather_handler(ngx_http_request_t *r);
+static ngx_int_t ngx_http_s3jobs_gather_run(ngx_http_s3jobs_gather_t *g);
+static ngx_int_t ngx_http_s3jobs_gather_next(ngx_http_s3jobs_gather_t *g);
+static void ngx_http_s3jobs_gather_timer(ngx_http_s3jobs_gather_t *g);
+static ngx_int_t ngx_http_s3jobs_gather_fetch(ngx_http_s3jobs_gather_t *g);
+static ngx_int_t ngx_http_s3jobs_gather_page(ngx_http_s3jobs_gather_t *g,
+    ngx_http_s3jobs_page_t *page);
+static ngx_int_t ngx_http_s3jobs_gather_end(ngx_http_s3jobs_gather_t *g);
+static ngx_int_t ngx_http_s3jobs_gather_incomplete(
+    ngx_http_s3jobs_member_t *m, ngx_s3jobs_out_t *out);
+static ngx_int_t ngx_http_s3jobs_gather_string(ngx_s3jobs_out_t *out,
+    const char *key, ngx_str_t *value);
+static ngx_int_t ngx_http_s3jobs_gather_text(ngx_s3jobs_out_t *out,
+    const char *text);
+
+
+ngx_int_t
+ngx_http_s3jobs_gather_pages(ngx_http_request_t *r,
+    ngx_http_s3jobs_ctx_t *ctx)
+{
+    ngx_str_t                  text;
+    ngx_http_s3jobs_gather_t  *g;
+    ngx_http_s3jobs_member_t  *m;
+    ngx_http_s3jobs_filter_t  *f;
+
+    g = ngx_http_s3jobs_gather_create(r, ctx, 1);
+    if (g == NULL) {
+        return NGX_ERROR;
+    }
+
+    f = ctx->filter;
+    m = g->members;
+
+    m->first = r;
+    m->account = ctx->account;
+    m->region = ctx->region;
+    m->pages = 1;
+
+    text = ngx_s3jobs_listing_token(f->listing);
+
+    if (ngx_http_s3jobs_keep(r->pool, &m->token, &text) != NGX_OK
+        || ngx_http_s3jobs_gather_seen(m, &ctx->query) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    ngx_http_s3jobs_filter_cleanup(f);
+
+    return ngx_http_s3jobs_gather_wake(r);
+}
+
+
+static ngx_http_s3jobs_gather_t *
+ngx_http_s3jobs_gather_create(ngx_http_request_t *r,
+    ngx_http_s3jobs_ctx_t *ctx, ngx_uint_t n)
+{
+    ngx_uint_t                   i;
+    ngx_pool_cleanup_t          *cln;
+    ngx_http_s3jobs_gather_t    *g;
+    ngx_http_s3jobs_member_t    *m;
+    ngx_http_s3jobs_loc_conf_t  *slcf;
+
+    slcf = ngx_http_get_module_loc_conf(r, ngx_http_s3jobs_module);
+
+    g = ngx_pcalloc(r->pool, sizeof(ngx_http_s3jobs_gather_t));
+    m = ngx_pcalloc(r->pool, n * sizeof(ngx_http_s3jobs_member_t));
+    cln = ngx_pool_cleanup_add(r->pool, 0);
+
+    if (g == NULL || m == NULL || cln == NULL) {
+        return NULL;
+    }
+
+    cln->handler = ngx_http_s3jobs_gather_cleanup;
+    cln->data = g;
+
+    g->request = r;
+    g->ctx = ctx;
+    g->members = m;
+    g->nmembers = n;
+
+    ngx_queue_init(&g->ended);
+
+    for (i = 0; i < n; i++) {
+        m[i].gather = g;
+        m[i].max_pages = slcf->max_pages;
+
+        if (ngx_array_init(&m[i].seen, r->pool, 8, sizeof(uint64_t))
+            != NGX_OK)
+        {
+            return NULL;
+        }
+    }
+
+    ctx->gather = g;
+    ctx->filter->state = NGX_HTTP_S3JOBS_GATHER;
+
+    r->buffered |= NGX_HTTP_S3JOBS_BUFFERED;
+
+    return g;
+}
+
+
+static void
+ngx_http_s3jobs_gather_cleanup(void *data)
+{
+    ngx_http_s3jobs_gather_t *g = data;
+
+    ngx_uint_t  i;
+
+    for (i = 0; i < g->nmembers; i++) {
+        if (g->members[i].page) {
+            ngx_http_s3jobs_page_free(g->members[i].page);
+        }
+    }
+}
+
+
+/* nginx sets a handler of its own when the first upstream ends */
+
+ngx_int_t
+ngx_http_s3jobs_gather_filter(ngx_http_request_t *r,
+    ngx_http_s3jobs_ctx_t *ctx)
+{
+    if (r->write_event_handler != ngx_http_s3jobs_gather_handler) {
+        return ngx_http_s3jobs_gather_wake(r);
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_s3jobs_gather_wake(ngx_http_request_t *r)
+{
+    r->write_event_handler = ngx_http_s3jobs_gather_handler;
+
+    return ngx_http_post_request(r, NULL);
+}
+
+
+ngx_int_t
+ngx_http_s3jobs_gather_ended(ngx_http_s3jobs_page_t *page)
+{
+    ngx_http_s3jobs_gather_t  *g;
+
+    g = page->member->gather;
+
+    if (page->queue.next == NULL) {
+        ngx_queue_insert_tail(&g->ended, &page->queue);
+    }
+
+    if (g->request->write_event_handler != ngx_http_s3jobs_gather_handler) {
+
+        /* it has not come to it yet, or it is over */
+
+        return NGX_OK;
+    }
+
+    return ngx_http_post_request(g->request, NULL);
+}
+
+
+/* as ngx_http_writer(), but only a client that is slow is timed out */
+
+static void
+ngx_http_s3jobs_gather_handler(ngx_http_request_t *r)
+{
+    ngx_int_t                  rc;
+    ngx_event_t               *wev;
+    ngx_connection_t          *c;
+    ngx_http_s3jobs_ctx_t     *ctx;
+    ngx_http_s3jobs_gather_t  *g;
+
+    c = r->connection;
+    wev = c->write;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_s3jobs_module);
+
+    if (ctx == NULL || ctx->gather == NULL) {
+        return;
+    }
+
+    g = ctx->gather;
+
+    if (wev->timedout) {
+        ngx_log_error(NGX_LOG_INFO, c->log, NGX_ETIMEDOUT,
+                      "client timed out");
+        c->timedout = 1;
+
+        ngx_http_finalize_request(r, NGX_HTTP_REQUEST_TIME_OUT);
+        return;
+    }
+
+    rc = NGX_AGAIN;
+
+    if (!wev->delayed) {
+        rc = ngx_http_s3jobs_gather_run(g);
+    }
+
+    if (rc != NGX_AGAIN) {
+        ngx_http_finalize_request(r, rc == NGX_DONE ? NGX_OK : rc);
+        return;
+    }
+
+    ngx_http_s3jobs_gather_timer(g);
+}
+
+
+/* NGX_AGAIN: the client or S3 is to do something; NGX_DONE: all is sent */
+
+static ngx_int_t
+ngx_http_s3jobs_gather_run(ngx_http_s3jobs_gather_t *g)
+{
+    ngx_int_t  rc;
+
+    rc = ngx_http_s3jobs_pass(g->request, g->ctx->filter);
+
+    while (rc == NGX_OK) {
+
+        if (g->page) {
+            rc = ngx_http_s3jobs_gather_page(g, g->page);
+            continue;
+        }
+
+        rc = ngx_http_s3jobs_gather_fetch(g);
+
+        if (rc == NGX_OK) {
+            rc = ngx_http_s3jobs_gather_next(g);
+        }
+    }
+
+    return rc;
+}
+
+
+/* the page whose turn it is, NGX_AGAIN if there is none */
+
+static ngx_int_t
+ngx_http_s3jobs_gather_next(ngx_http_s3jobs_gather_t *g)
+{
+    ngx_queue_t             *q;
+    ngx_http_s3jobs_page_t  *page;
+
+    if (ngx_queue_empty(&g->ended)) {
+        return NGX_AGAIN;
+    }
+
+    q = ngx_queue_head(&g->ended);
+    ngx_queue_remove(q);
+
+    page = ngx_queue_data(q, ngx_http_s3jobs_page_t, queue);
+
+    if (page->failed) {
+        page->member->done = 1;
+        ngx_http_s3jobs_page_free(page);
+        return NGX_OK;
+    }
+
+    g->page = page;
+
+    if (page->jobs && g->ctx->jobs
+        && ngx_http_s3jobs_gather_text(&g->ctx->filter->writer, ",")
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    g->ctx->jobs += page->jobs;
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_http_s3jobs_gather_timer(ngx_http_s3jobs_gather_t *g)
+{
+    ngx_event_t               *wev;
+    ngx_connection_t          *c;
+    ngx_http_request_t        *r;
+    ngx_http_core_loc_conf_t  *clcf;
+
+    r = g->request;
+    c = r->connection;
+    wev = c->write;
+
+    if (r != c->data) {
+        return;
+    }
+
+    clcf = ngx_http_get_module_loc_conf(r->main, ngx_http_core_module);
+
+    if (wev->delayed) {
+
+        /* the timer may have been taken by an unbuffered page */
+
+        if (!wev->timer_set) {
+            ngx_add_timer(wev, 1);
+        }
+
+    } else if (c->buffered || r->buffered != NGX_HTTP_S3JOBS_BUFFERED) {
+        ngx_add_timer(wev, clcf->send_timeout);
+
+    } else if (wev->timer_set) {
+        ngx_del_timer(wev);
+    }
+
+    if (ngx_handle_write_event(wev, clcf->send_lowat) != NGX_OK) {
+        ngx_http_finalize_request(r, NGX_ERROR);
+    }
+}
+
+
+/* NGX_DONE: there was nothing more to fetch, and the answer has its end */
+
+static ngx_int_t
+ngx_http_s3jobs_gather_fetch(ngx_http_s3jobs_gather_t *g)
+{
+    ngx_uint_t                 i, done;
+    ngx_http_s3jobs_member_t  *m;
+
+    done = 0;
+
+    for (i = 0; i < g->nmembers; i++) {
+        m = &g->members[i];
+
+        if (!m->done && m->page == NULL) {
+
+            if (m->token.text.len == 0 || m->pages >= m->max_pages) {
+                m->done = 1;
+
+            } else if (ngx_http_s3jobs_page_fetch(m) != NGX_OK) {
+                return NGX_ERROR;
+            }
+        }
+
+        done += m->done;
+    }
+
+    return (done == g->nmembers) ? ngx_http_s3jobs_gather_end(g) : NGX_OK;
+}
+
+
+/* as much of the page as is to be sent at once */
+
+static ngx_int_t
+ngx_http_s3jobs_gather_page(ngx_http_s3jobs_gather_t *g,
+    ngx_http_s3jobs_page_t *page)
+{
+    ngx_int_t                    rc;
+    ngx_http_s3jobs_filter_t    *f;
+    ngx_http_s3jobs_loc_conf_t  *slcf;
+
+    f = g->ctx->filter;
+    slcf = ngx_http_get_module_loc_conf(g->request, ngx_http_s3jobs_module);
+
+    do {
+        rc = ngx_http_s3jobs_page_read(page, &f->writer);
+
+        if (rc == NGX_ERROR) {
+            return NGX_ERROR;
+        }
+
+    } while (rc == NGX_OK && f->size < slcf->json_buffer_size);
+
+    if (rc == NGX_DONE) {
+        g->page = NULL;
+
+        page->member->pages++;
+        g->ctx->pages++;
+
+        ngx_http_s3jobs_page_free(page);
+
+        /* or postpone_output and gzip would keep the last bytes */
+
+        f->flush = 1;
+    }
+
+    if (ngx_http_s3jobs_listing_piece(f) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_s3jobs_pass(g->request, f);
+}
+
+
+static ngx_int_t
+ngx_http_s3jobs_gather_end(ngx_http_s3jobs_gather_t *g)
+{
+    ngx_int_t                  rc;
+    ngx_s3jobs_out_t          *w;
+    ngx_http_s3jobs_filter_t  *f;
+    ngx_http_s3jobs_member_t  *m;
+
+    f = g->ctx->filter;
+    m = g->members;
+    w = &f->writer;
+
+    if (ngx_http_s3jobs_gather_text(w, "]") != NGX_OK
+        || ngx_s3jobs_out_write(w, m->rest.text.data, m->rest.text.len)
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (m->error.status
+        && (ngx_http_s3jobs_gather_text(w, ",\"Incomplete\":[") != NGX_OK
+            || ngx_http_s3jobs_gather_incomplete(m, w) != NGX_OK
+            || ngx_http_s3jobs_gather_text(w, "]") != NGX_OK))
+    {
+        return NGX_ERROR;
+    }
+
+    if (m->token.text.len
+        && (ngx_http_s3jobs_gather_text(w, ",") != NGX_OK
+            || ngx_http_s3jobs_gather_string(w, "NextToken", &m->token.text)
+               != NGX_OK))
+    {
+        return NGX_ERROR;
+    }
+
+    if (ngx_http_s3jobs_gather_text(w, "}") != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    g->ctx->error.code = m->error.code;
+
+    f->ended = 1;
+    f->more = 0;
+
+    if (ngx_http_s3jobs_listing_piece(f) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    rc = ngx_http_s3jobs_pass(g->request, f);
+
+    g->request->buffered &= ~NGX_HTTP_S3JOBS_BUFFERED;
+
+    f->state = NGX_HTTP_S3JOBS_DONE;
+
+    return (rc == NGX_ERROR) ? NGX_ERROR : NGX_DONE;
+}
+
+
+static ngx_int_t
+ngx_http_s3jobs_gather_incomplete(ngx_http_s3jobs_member_t *m,
+    ngx_s3jobs_out_t *out)
+{
+    u_char               status[sizeof("\"status\":,") + NGX_INT_T_LEN];
+    ngx_s3jobs_error_t  *e;
+
+    e = &m->error;
+
+    *ngx_sprintf(status, "\"status\":%ui,", e->status) = '\0';
+
+    if (ngx_http_s3jobs_gather_text(out, "{") != NGX_OK
+        || ngx_http_s3jobs_gather_string(out, "AccountId", &m->account)
+           != NGX_OK
+        || ngx_http_s3jobs_gather_text(out, ",") != NGX_OK
+        || ngx_http_s3jobs_gather_string(out, "Region", &m->region) != NGX_OK
+        || ngx_http_s3jobs_gather_text(out, ",") != NGX_OK
+        || ngx_http_s3jobs_gather_text(out, (char *) status) != NGX_OK
+        || ngx_http_s3jobs_gather_string(out, "code", &e->code) != NGX_OK
+        || ngx_http_s3jobs_gather_text(out, ",") != NGX_OK
+        || ngx_http_s3jobs_gather_string(out, "detail", &e->message)
+           != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_s3jobs_gather_text(out, "}");
+}
+
+
+static ngx_int_t
+ngx_http_s3jobs_gather_string(ngx_s3jobs_out_t *out, const char *key,
+    ngx_str_t *value)
+{
+    if (ngx_http_s3jobs_gather_text(out, "\"") != NGX_OK
+        || ngx_http_s3jobs_gather_text(out, key) != NGX_OK
+        || ngx_http_s3jobs_gather_text(out, "\":\"") != NGX_OK
+        || ngx_s3jobs_json_escape(out, value->data, value->len) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_s3jobs_gather_text(out, "\"");
+}
+
+
+static ngx_int_t
+ngx_http_s3jobs_gather_text(ngx_s3jobs_out_t *out, const char *text)
+{
+    return ngx_s3jobs_out_write(out, text, ngx_strlen(text));
+}
+
+
+ngx_int_t
+ngx_http_s3jobs_gather_seen(ngx_http_s3jobs_member_t *m, ngx_str_t *query)
+{
+    uint64_t    hash, *seen;
+    ngx_uint_t  i;
+
+    hash = (uint64_t) ngx_murmur_hash2(query->data, query->len) << 32
+           | ngx_crc32_long(query->data, query->len);
+
+    seen = m->seen.elts;
+
+    for (i = 0; i < m->seen.nelts; i++) {
+        if (seen[i] == hash) {
+            return NGX_DECLINED;
+        }
+    }
+
+    seen = ngx_array_push(&m->seen);
+    if (seen == NULL) {
+        return NGX_ERROR;
+    }
+
+    *seen = hash;
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_s3jobs_keep(ngx_pool_t *pool, ngx_http_s3jobs_kept_t *kept,
+    ngx_str_t *text)
+{
+    kept->text.len = text->len;
+
+    if (text->len == 0) {
+        return NGX_OK;
+    }
+
+    if (text->len > kept->size) {
+        kept->size = 2 * text->len;
+        kept->text.data = ngx_pnalloc(pool, kept->size);
+
+        if (kept->text.data == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
+    ngx_memcpy(kept->text.data, text->data, text->len);
+
+    return NGX_OK;
+}

@@ -1,0 +1,82 @@
+
+/*
+ * Copyright (C) the ngx_s3jobs_module authors
+ */
+
+
+#ifndef _NGX_HTTP_S3JOBS_GATHER_H_INCLUDED_
+#define _NGX_HTTP_S3JOBS_GATHER_H_INCLUDED_
+
+
+#include "ngx_http_s3jobs_page.h"
+
+
+/*
+ * An answer that takes more than one request upstream: pages are fetched and
+ * go out one after another, each as a whole.  A page is asked for when the
+ * one before it has been taken by the client.
+ */
+
+
+/* text that is replaced by later ones, in memory that is used again */
+
+typedef struct {
+    ngx_str_t                    text;
+    size_t                       size;
+} ngx_http_s3jobs_kept_t;
+
+
+/* one listing: an account, a region and the arguments */
+
+struct ngx_http_s3jobs_member_s {
+    ngx_http_s3jobs_gather_t    *gather;
+    ngx_http_request_t          *first;       /* of which others are clones */
+    ngx_http_s3jobs_page_t      *page;        /* that is not sent yet */
+    ngx_array_t                  seen;        /* uint64_t, hashes of queries */
+
+    ngx_uint_t                   pages;       /* that were sent */
+    ngx_uint_t                   max_pages;
+    ngx_str_t                    account;
+    ngx_str_t                    region;
+    ngx_http_s3jobs_kept_t       token;       /* of the page to be fetched */
+    ngx_http_s3jobs_kept_t       rest;        /* beside Jobs, last page's */
+    ngx_s3jobs_error_t           error;       /* status 0: none */
+
+    unsigned                     done:1;
+};
+
+
+struct ngx_http_s3jobs_gather_s {
+    ngx_http_request_t          *request;     /* whose answer it is */
+    ngx_http_s3jobs_ctx_t       *ctx;         /* its */
+    ngx_http_s3jobs_member_t    *members;
+    ngx_uint_t                   nmembers;
+
+    ngx_queue_t                  ended;       /* pages, to be sent */
+    ngx_http_s3jobs_page_t      *page;        /* that is being sent */
+};
+
+
+/*
+ * The first page of a listing has been sent but for its end: goes on with the
+ * page that its NextToken names.
+ */
+ngx_int_t ngx_http_s3jobs_gather_pages(ngx_http_request_t *r,
+    ngx_http_s3jobs_ctx_t *ctx);
+
+/* the body filter of the request, for what comes from elsewhere */
+ngx_int_t ngx_http_s3jobs_gather_filter(ngx_http_request_t *r,
+    ngx_http_s3jobs_ctx_t *ctx);
+
+/* a page has ended: it is looked at when the event at hand is over */
+ngx_int_t ngx_http_s3jobs_gather_ended(ngx_http_s3jobs_page_t *page);
+
+/* NGX_DECLINED if the listing has asked this already */
+ngx_int_t ngx_http_s3jobs_gather_seen(ngx_http_s3jobs_member_t *m,
+    ngx_str_t *query);
+
+ngx_int_t ngx_http_s3jobs_keep(ngx_pool_t *pool, ngx_http_s3jobs_kept_t *kept,
+    ngx_str_t *text);
+
+
+#endif /* _NGX_HTTP_S3JOBS_GATHER_H_INCLUDED_ */

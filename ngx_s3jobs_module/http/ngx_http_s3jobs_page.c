@@ -1,0 +1,519 @@
+
+/*
+ * Copyright (C) the ngx_s3jobs_module authors
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+#include "ngx_http_s3jobs_module.h"
+#include "ngx_http_s3jobs_error.h"
+#include "ngx_http_s3jobs_gather.h"
+#include "ngx_http_s3jobs_listing.h"
+
+
+#define NGX_HTTP_S3JOBS_PAGE_POOL  4096
+
+
+static ngx_int_t ngx_http_s3jobs_page_request(ngx_http_s3jobs_page_t *page);
+static ngx_int_t ngx_http_s3jobs_page_variables(ngx_http_request_t *r,
+    ngx_http_request_t *first);
+static void ngx_http_s3jobs_page_begin(ngx_http_request_t *r);
+static ngx_int_t ngx_http_s3jobs_page_new(ngx_http_request_t *r,
+    ngx_http_s3jobs_member_t *m);
+static ngx_int_t ngx_http_s3jobs_page_ended(ngx_http_request_t *r,
+    ngx_http_s3jobs_page_t *page);
+static ngx_int_t ngx_http_s3jobs_page_spool(ngx_http_request_t *r,
+    ngx_http_s3jobs_page_t *page);
+static ngx_int_t ngx_http_s3jobs_page_whole(ngx_http_request_t *r,
+    ngx_http_s3jobs_page_t *page);
+static ngx_int_t ngx_http_s3jobs_page_done(ngx_http_request_t *r, void *data,
+    ngx_int_t rc);
+
+
+ngx_int_t
+ngx_http_s3jobs_page_fetch(ngx_http_s3jobs_member_t *m)
+{
+    ngx_int_t                rc;
+    ngx_pool_t              *pool, *saved;
+    ngx_http_request_t      *r;
+    ngx_http_s3jobs_page_t  *page;
+
+    r = m->first;
+
+    pool = ngx_create_pool(NGX_HTTP_S3JOBS_PAGE_POOL, r->connection->log);
+    if (pool == NULL) {
+        return NGX_ERROR;
+    }
+
+    page = ngx_pcalloc(pool, sizeof(ngx_http_s3jobs_page_t));
+    if (page == NULL) {
+        ngx_destroy_pool(pool);
+        return NGX_ERROR;
+    }
+
+    page->pool = pool;
+    page->member = m;
+
+    /* of the request's pool a page would take its buffers until the end */
+
+    saved = r->pool;
+    r->pool = pool;
+
+    rc = ngx_http_s3jobs_page_request(page);
+
+    r->pool = saved;
+
+    if (rc != NGX_OK) {
+        ngx_destroy_pool(pool);
+        return NGX_ERROR;
+    }
+
+    m->page = page;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_s3jobs_page_request(ngx_http_s3jobs_page_t *page)
+{
+    ngx_http_request_t          *r, *sr;
+    ngx_http_s3jobs_ctx_t       *ctx;
+    ngx_http_post_subrequest_t  *ps;
+
+    r = page->member->first;
+
+    ctx = ngx_pcalloc(page->pool, sizeof(ngx_http_s3jobs_ctx_t));
+    if (ctx == NULL) {
+        return NGX_ERROR;
+    }
+
+    ctx->page = page;
+    ctx->paged = 1;
+
+    ps = ngx_palloc(page->pool, sizeof(ngx_http_post_subrequest_t));
+    if (ps == NULL) {
+        return NGX_ERROR;
+    }
+
+    ps->handler = ngx_http_s3jobs_page_done;
+    ps->data = page;
+
+    if (ngx_http_subrequest(r, &r->uri, NULL, &sr, ps,
+                            NGX_HTTP_SUBREQUEST_CLONE
+                            |NGX_HTTP_SUBREQUEST_BACKGROUND)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    sr->write_event_handler = ngx_http_s3jobs_page_begin;
+    sr->discard_body = 0;
+
+    ngx_http_set_ctx(sr, ctx, ngx_http_s3jobs_module);
+
+    page->request = sr;
+
+    return ngx_http_s3jobs_page_variables(sr, r);
+}
+
+
+/* subrequests share variables, but what these point to ends with the page */
+
+static ngx_int_t
+ngx_http_s3jobs_page_variables(ngx_http_request_t *r,
+    ngx_http_request_t *first)
+{
+    size_t                      size;
+    ngx_http_core_main_conf_t  *cmcf;
+
+    cmcf = ngx_http_get_module_main_conf(r, ngx_http_core_module);
+
+    size = cmcf->variables.nelts * sizeof(ngx_http_variable_value_t);
+
+    r->variables = ngx_palloc(r->pool, size);
+    if (r->variables == NULL) {
+        return NGX_ERROR;
+    }
+
+    ngx_memcpy(r->variables, first->variables, size);
+
+    return NGX_OK;
+}
+
+
+/* a clone begins behind the phase in which a request is prepared */
+
+static void
+ngx_http_s3jobs_page_begin(ngx_http_request_t *r)
+{
+    ngx_int_t                rc;
+    ngx_http_s3jobs_page_t  *page;
+
+    page = ngx_http_s3jobs_page_of(r);
+
+    rc = ngx_http_s3jobs_prepare_page(r, page->member->first,
+                                      &page->member->token.text);
+
+    if (rc == NGX_AGAIN) {
+        return;
+    }
+
+    if (rc == NGX_DECLINED) {
+        rc = ngx_http_s3jobs_page_new(r, page->member);
+    }
+
+    if (rc == NGX_OK) {
+        r->write_event_handler = ngx_http_core_run_phases;
+        ngx_http_core_run_phases(r);
+        return;
+    }
+
+    ngx_http_finalize_request(r, rc);
+}
+
+
+/* S3 that sends us in a circle is not followed */
+
+static ngx_int_t
+ngx_http_s3jobs_page_new(ngx_http_request_t *r, ngx_http_s3jobs_member_t *m)
+{
+    ngx_int_t               rc;
+    ngx_http_s3jobs_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_s3jobs_module);
+
+    rc = ngx_http_s3jobs_gather_seen(m, &ctx->query);
+
+    if (rc != NGX_DECLINED) {
+        return rc;
+    }
+
+    ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                  "S3 Control sent a NextToken for the second time");
+
+    m->token.text.len = 0;
+
+    ngx_http_s3jobs_bad_upstream_response(r, ctx);
+    ngx_str_set(&ctx->error.message,
+                "S3 Control sent a NextToken for the second time.");
+
+    return NGX_HTTP_BAD_GATEWAY;
+}
+
+
+void
+ngx_http_s3jobs_page_free(ngx_http_s3jobs_page_t *page)
+{
+    page->member->page = NULL;
+
+    ngx_destroy_pool(page->pool);
+}
+
+
+/* by what an internal redirect leaves alone */
+
+ngx_http_s3jobs_page_t *
+ngx_http_s3jobs_page_of(ngx_http_request_t *r)
+{
+    if (r->post_subrequest
+        && r->post_subrequest->handler == ngx_http_s3jobs_page_done)
+    {
+        return r->post_subrequest->data;
+    }
+
+    return NULL;
+}
+
+
+void
+ngx_http_s3jobs_page_listing(ngx_http_request_t *r,
+    ngx_http_s3jobs_page_t *page, ngx_http_s3jobs_filter_t *f)
+{
+    ngx_str_t  entry;
+
+    ngx_str_null(&entry);
+
+    ngx_s3jobs_listing_part(f->listing, &entry);
+
+    f->more = 1;
+
+    if (!r->upstream->cacheable) {
+
+        /* or nginx would keep the whole of S3's document first */
+
+        r->upstream->buffering = 0;
+    }
+}
+
+
+ngx_int_t
+ngx_http_s3jobs_page_filter(ngx_http_request_t *r, ngx_http_s3jobs_ctx_t *ctx,
+    ngx_chain_t *in)
+{
+    ngx_http_s3jobs_filter_t  *f;
+
+    f = ctx->filter;
+
+    if (in && ngx_chain_add_copy(r->pool, &f->in, in) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    for ( ;; ) {
+
+        if (ngx_http_s3jobs_listing_convert(r, ctx) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        if (f->in == NULL) {
+            break;
+        }
+
+        if (ngx_http_s3jobs_page_spool(r, ctx->page) != NGX_OK) {
+            return NGX_ERROR;
+        }
+    }
+
+    return f->ended ? ngx_http_s3jobs_page_ended(r, ctx->page) : NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_s3jobs_page_ended(ngx_http_request_t *r,
+    ngx_http_s3jobs_page_t *page)
+{
+    ngx_int_t               rc;
+    ngx_http_s3jobs_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_s3jobs_module);
+
+    if (ctx->filter->broken) {
+        ngx_http_s3jobs_uncache(r);
+        ngx_http_s3jobs_bad_upstream_response(r, ctx);
+
+        rc = ngx_http_s3jobs_page_failed(page, ctx);
+
+    } else {
+        rc = ngx_http_s3jobs_page_whole(r, page);
+    }
+
+    ngx_http_s3jobs_filter_cleanup(ctx->filter);
+    ctx->filter->state = NGX_HTTP_S3JOBS_DONE;
+
+    return rc;
+}
+
+
+static ngx_int_t
+ngx_http_s3jobs_page_spool(ngx_http_request_t *r,
+    ngx_http_s3jobs_page_t *page)
+{
+    ssize_t                    n;
+    ngx_chain_t               *cl;
+    ngx_temp_file_t           *tf;
+    ngx_http_s3jobs_ctx_t     *ctx;
+    ngx_http_s3jobs_filter_t  *f;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_s3jobs_module);
+
+    f = ctx->filter;
+    tf = page->file;
+
+    if (tf == NULL) {
+        tf = ngx_pcalloc(page->pool, sizeof(ngx_temp_file_t));
+        if (tf == NULL) {
+            return NGX_ERROR;
+        }
+
+        tf->file.fd = NGX_INVALID_FILE;
+        tf->file.log = r->connection->log;
+        tf->path = r->upstream->conf->temp_path;
+        tf->pool = page->pool;
+
+        page->file = tf;
+    }
+
+    n = ngx_write_chain_to_temp_file(tf, f->out);
+    if (n == NGX_ERROR) {
+        return NGX_ERROR;
+    }
+
+    tf->offset += n;
+
+    for (cl = f->out; cl; cl = cl->next) {
+        cl->buf->last = cl->buf->pos;
+    }
+
+    *f->last_out = f->free;
+    f->free = f->out;
+    f->out = NULL;
+    f->last_out = &f->out;
+    f->size = 0;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_s3jobs_page_whole(ngx_http_request_t *r,
+    ngx_http_s3jobs_page_t *page)
+{
+    ngx_str_t                  text;
+    ngx_pool_t                *pool;
+    ngx_http_s3jobs_ctx_t     *ctx;
+    ngx_http_s3jobs_filter_t  *f;
+    ngx_http_s3jobs_member_t  *m;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_s3jobs_module);
+
+    f = ctx->filter;
+    m = page->member;
+    pool = m->gather->request->pool;
+
+    text = ngx_s3jobs_listing_token(f->listing);
+
+    if (ngx_http_s3jobs_keep(pool, &m->token, &text) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    text = ngx_s3jobs_listing_rest(f->listing);
+
+    if (ngx_http_s3jobs_keep(pool, &m->rest, &text) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (ngx_http_s3jobs_listing_piece(f) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    page->jobs = ctx->jobs;
+    page->out = f->out;
+    page->ended = 1;
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_http_s3jobs_page_read(ngx_http_s3jobs_page_t *page, ngx_s3jobs_out_t *out)
+{
+    off_t       rest;
+    size_t      size;
+    ssize_t     n;
+    ngx_buf_t  *b;
+
+    if (page->file && page->offset < page->file->offset) {
+
+        if (out->pos == out->end && out->more(out) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        rest = page->file->offset - page->offset;
+        size = ngx_min((off_t) (out->end - out->pos), rest);
+
+        n = ngx_read_file(&page->file->file, out->pos, size, page->offset);
+
+        if (n <= 0) {
+            return NGX_ERROR;
+        }
+
+        out->pos += n;
+        page->offset += n;
+
+        return NGX_OK;
+    }
+
+    if (page->out == NULL) {
+        return NGX_DONE;
+    }
+
+    b = page->out->buf;
+    page->out = page->out->next;
+
+    return ngx_s3jobs_out_write(out, b->pos, b->last - b->pos);
+}
+
+
+/* what the error says is memory of the page */
+
+ngx_int_t
+ngx_http_s3jobs_page_failed(ngx_http_s3jobs_page_t *page,
+    ngx_http_s3jobs_ctx_t *ctx)
+{
+    u_char                    *p;
+    ngx_s3jobs_error_t        *e;
+    ngx_http_s3jobs_member_t  *m;
+
+    m = page->member;
+    e = &m->error;
+
+    *e = ctx->error;
+    e->request_id = ctx->request_id;
+
+    p = ngx_pnalloc(m->gather->request->pool,
+                    e->code.len + e->message.len + e->request_id.len);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    e->code.data = p;
+    p = ngx_cpymem(p, ctx->error.code.data, e->code.len);
+
+    e->message.data = p;
+    p = ngx_cpymem(p, ctx->error.message.data, e->message.len);
+
+    e->request_id.data = p;
+    ngx_memcpy(p, ctx->request_id.data, e->request_id.len);
+
+    page->ended = 1;
+    page->failed = 1;
+
+    return NGX_OK;
+}
+
+
+/*
+ * Called before nginx would answer an error, and more than once.  What it
+ * returns is an end to nginx.
+ */
+
+static ngx_int_t
+ngx_http_s3jobs_page_done(ngx_http_request_t *r, void *data, ngx_int_t rc)
+{
+    ngx_http_s3jobs_page_t *page = data;
+
+    ngx_http_s3jobs_ctx_t  *ctx;
+
+    if (rc == NGX_HTTP_CLIENT_CLOSED_REQUEST || rc == NGX_HTTP_CLOSE
+        || rc == NGX_HTTP_REQUEST_TIME_OUT || r->connection->error)
+    {
+        return rc;
+    }
+
+    if ((rc == NGX_OK || rc == NGX_AGAIN) && r->buffered) {
+        return rc;
+    }
+
+    if (!page->ended) {
+        ctx = ngx_http_s3jobs_create_ctx(r);
+        if (ctx == NULL) {
+            return NGX_ERROR;
+        }
+
+        if (rc >= NGX_HTTP_SPECIAL_RESPONSE) {
+            ngx_http_s3jobs_own_error(r, ctx, rc);
+
+        } else {
+            ngx_http_s3jobs_bad_upstream_response(r, ctx);
+        }
+
+        if (ngx_http_s3jobs_page_failed(page, ctx) != NGX_OK) {
+            return NGX_ERROR;
+        }
+    }
+
+    return ngx_http_s3jobs_gather_ended(page);
+}
