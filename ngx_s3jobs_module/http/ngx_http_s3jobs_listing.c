@@ -213,7 +213,8 @@ ngx_http_s3jobs_pass(ngx_http_request_t *r, ngx_http_s3jobs_filter_t *f)
 
 
 ngx_int_t
-ngx_http_s3jobs_listing_convert(ngx_http_request_t *r, ngx_http_s3jobs_ctx_t *ctx)
+ngx_http_s3jobs_listing_convert(ngx_http_request_t *r,
+    ngx_http_s3jobs_ctx_t *ctx)
 {
     size_t                       n;
     ngx_buf_t                   *b;
