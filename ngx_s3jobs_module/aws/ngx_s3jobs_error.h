@@ -71,6 +71,7 @@ void ngx_s3jobs_error_reader_feed(ngx_s3jobs_error_reader_t *er,
  * document.  Nothing of a document that is broken or cut short is used.
  *
  *     the client's fault          400, S3's code and message
+ *     no such job                 404, S3's code and message
  *     access denied               403 AccessDenied, our message
  *     the gateway's fault         502, S3's code, our message
  *     throttled or unavailable    503, S3's code; a 503 without S3's XML too

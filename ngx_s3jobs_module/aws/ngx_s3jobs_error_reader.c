@@ -170,6 +170,12 @@ static ngx_s3jobs_error_kind_t  ngx_s3jobs_error_unknown = {
 };
 
 
+static ngx_s3jobs_error_kind_t  ngx_s3jobs_error_no_job = {
+    404, NGX_S3JOBS_FAULT_CLIENT, 0, ngx_null_string,
+    ngx_string("There is no such job")
+};
+
+
 static ngx_s3jobs_error_kind_t  ngx_s3jobs_error_unavailable = {
     503, NGX_S3JOBS_FAULT_BUSY, 0, ngx_string("ServiceUnavailable"),
     ngx_string("S3 Control is not available, try again later")
@@ -193,6 +199,9 @@ static const ngx_s3jobs_error_rule_t  ngx_s3jobs_error_rules[] = {
     { ngx_string("InvalidNextToken"), &ngx_s3jobs_error_client },
     { ngx_string("InvalidArgument"), &ngx_s3jobs_error_client },
     { ngx_string("InvalidURI"), &ngx_s3jobs_error_client },
+
+    { ngx_string("NoSuchJob"), &ngx_s3jobs_error_no_job },
+    { ngx_string("NotFound"), &ngx_s3jobs_error_no_job },
 
     { ngx_string("AccessDenied"), &ngx_s3jobs_error_denied },
     { ngx_string("AllAccessDisabled"), &ngx_s3jobs_error_denied },
@@ -417,7 +426,7 @@ ngx_s3jobs_error_classify(ngx_s3jobs_error_reader_t *er, ngx_uint_t status,
     e->code = kind->code.len ? kind->code : code;
     e->message = kind->message;
 
-    if (kind == &ngx_s3jobs_error_client && said->value.len) {
+    if (kind->fault == NGX_S3JOBS_FAULT_CLIENT && said->value.len) {
         e->message = said->value;
     }
 }

@@ -138,6 +138,13 @@ ngx_command_t  ngx_http_s3jobs_commands[] = {
       offsetof(ngx_http_s3jobs_loc_conf_t, max_pages),
       &ngx_http_s3jobs_max_pages_bounds },
 
+    { ngx_string("s3jobs_job"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_set_complex_value_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_s3jobs_loc_conf_t, job),
+      NULL },
+
       ngx_null_command
 };
 
@@ -324,6 +331,7 @@ ngx_http_s3jobs_create_loc_conf(ngx_conf_t *cf)
      *     slcf->credentials = NULL;
      *     slcf->source = NULL;
      *     slcf->host = NULL;
+     *     slcf->job = NULL;
      *     slcf->..._place = { NULL, 0 };
      *     slcf->proxy_conf = NULL;
      */
@@ -379,6 +387,10 @@ ngx_http_s3jobs_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_msec_value(conf->credentials_timeout,
                               prev->credentials_timeout, 5000);
     ngx_conf_merge_value(conf->max_pages, prev->max_pages, 1);
+
+    if (conf->job == NULL) {
+        conf->job = prev->job;
+    }
 
     if (!conf->enable) {
         return ngx_http_s3jobs_check_off(cf, conf);

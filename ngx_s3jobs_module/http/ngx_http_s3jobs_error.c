@@ -106,8 +106,15 @@ ngx_http_s3jobs_bad_upstream_response(ngx_http_request_t *r,
     ctx->error.status = NGX_HTTP_BAD_GATEWAY;
 
     ngx_str_set(&ctx->error.code, "BadUpstreamResponse");
-    ngx_str_set(&ctx->error.message,
-                "S3 Control sent a document that is not a job listing.");
+
+    if (ctx->job.len) {
+        ngx_str_set(&ctx->error.message,
+                    "S3 Control sent a document that describes no job.");
+
+    } else {
+        ngx_str_set(&ctx->error.message,
+                    "S3 Control sent a document that is not a job listing.");
+    }
 }
 
 

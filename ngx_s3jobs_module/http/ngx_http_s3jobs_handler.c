@@ -23,14 +23,11 @@ static ngx_int_t ngx_http_s3jobs_set_request(ngx_http_request_t *r,
     ngx_http_s3jobs_ctx_t *ctx, ngx_s3jobs_query_t *q);
 static ngx_int_t ngx_http_s3jobs_set_strings(ngx_http_request_t *r,
     ngx_http_s3jobs_ctx_t *ctx, ngx_s3jobs_query_t *q);
-static ngx_int_t ngx_http_s3jobs_reject(ngx_http_request_t *r,
-    ngx_http_s3jobs_ctx_t *ctx, ngx_uint_t status, const char *code,
-    const char *message);
 static ngx_int_t ngx_http_s3jobs_reject_query(ngx_http_request_t *r,
     ngx_http_s3jobs_ctx_t *ctx, ngx_s3jobs_query_error_t *err);
 
 
-ngx_str_t  ngx_http_s3jobs_path = ngx_string("/v20180820/jobs");
+static ngx_str_t  ngx_http_s3jobs_path = ngx_string("/v20180820/jobs");
 
 
 ngx_int_t
@@ -72,15 +69,20 @@ ngx_http_s3jobs_prepare(ngx_http_request_t *r, ngx_http_s3jobs_ctx_t *ctx)
                                       "The method must be GET or HEAD.");
     }
 
-    q = &ctx->arguments;
-
-    if (ngx_s3jobs_query_parse(&r->args, q, &err) != NGX_OK) {
-        return ngx_http_s3jobs_reject_query(r, ctx, &err);
-    }
-
     slcf = ngx_http_get_module_loc_conf(r, ngx_http_s3jobs_module);
 
-    if (slcf->max_pages > 1 && q->max_results == -1
+    q = &ctx->arguments;
+
+    if (slcf->job) {
+        rc = ngx_http_s3jobs_job(r, ctx);
+        if (rc != NGX_OK) {
+            return rc;
+        }
+
+    } else if (ngx_s3jobs_query_parse(&r->args, q, &err) != NGX_OK) {
+        return ngx_http_s3jobs_reject_query(r, ctx, &err);
+
+    } else if (slcf->max_pages > 1 && q->max_results == -1
         && ngx_http_s3jobs_json(r))
     {
         q->max_results = NGX_S3JOBS_QUERY_MAX_RESULTS;
@@ -112,6 +114,7 @@ ngx_http_s3jobs_prepare_page(ngx_http_request_t *r, ngx_http_request_t *first,
     ctx = ngx_http_get_module_ctx(r, ngx_http_s3jobs_module);
     fctx = ngx_http_get_module_ctx(first, ngx_http_s3jobs_module);
 
+    ctx->job = fctx->job;
     ctx->account = fctx->account;
     ctx->region = fctx->region;
     ctx->host = fctx->host;
@@ -159,7 +162,7 @@ ngx_http_s3jobs_set_request(ngx_http_request_t *r, ngx_http_s3jobs_ctx_t *ctx,
         return rc;
     }
 
-    r->uri = ngx_http_s3jobs_path;
+    r->uri = ctx->path;
     r->args = ctx->query;
     r->valid_unparsed_uri = 0;
     r->valid_location = 0;
@@ -305,7 +308,7 @@ ngx_http_s3jobs_no_credentials(ngx_http_request_t *r,
 }
 
 
-/* the query goes last: the cache key ends with it */
+/* the query, or the path of a job, goes last: the cache key ends with it */
 
 static ngx_int_t
 ngx_http_s3jobs_set_strings(ngx_http_request_t *r, ngx_http_s3jobs_ctx_t *ctx,
@@ -317,7 +320,14 @@ ngx_http_s3jobs_set_strings(ngx_http_request_t *r, ngx_http_s3jobs_ctx_t *ctx,
 
     slcf = ngx_http_get_module_loc_conf(r, ngx_http_s3jobs_module);
 
-    query_len = ngx_s3jobs_query_length(q);
+    ctx->path = ngx_http_s3jobs_path;
+
+    if (ctx->job.len) {
+        query_len = ctx->path.len + 1 + ctx->job.len;
+
+    } else {
+        query_len = ngx_s3jobs_query_length(q);
+    }
 
     if (slcf->fixed_key.len && query_len == 0) {
         ctx->cache_key = slcf->fixed_key;
@@ -343,9 +353,18 @@ ngx_http_s3jobs_set_strings(ngx_http_request_t *r, ngx_http_s3jobs_ctx_t *ctx,
     ctx->cache_key.data = p;
     p = ngx_http_s3jobs_key_write(p, &ctx->account, &ctx->region);
 
-    ctx->query.data = p;
-    p = ngx_s3jobs_query_write(p, q);
-    ctx->query.len = p - ctx->query.data;
+    if (ctx->job.len) {
+        ctx->path.data = p;
+        p = ngx_cpymem(p, ngx_http_s3jobs_path.data, ngx_http_s3jobs_path.len);
+        *p++ = '/';
+        p = ngx_cpymem(p, ctx->job.data, ctx->job.len);
+        ctx->path.len = p - ctx->path.data;
+
+    } else {
+        ctx->query.data = p;
+        p = ngx_s3jobs_query_write(p, q);
+        ctx->query.len = p - ctx->query.data;
+    }
 
     ctx->cache_key.len = p - ctx->cache_key.data;
 
@@ -365,7 +384,7 @@ ngx_http_s3jobs_key_write(u_char *p, ngx_str_t *account, ngx_str_t *region)
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_http_s3jobs_reject(ngx_http_request_t *r, ngx_http_s3jobs_ctx_t *ctx,
     ngx_uint_t status, const char *code, const char *message)
 {

@@ -43,7 +43,10 @@ ngx_http_s3jobs_listing_start(ngx_http_request_t *r,
     f->writer.more = ngx_http_s3jobs_more;
     f->writer.data = f;
 
-    f->listing = ngx_s3jobs_listing_create(&ngx_s3jobs_list_jobs, &f->writer);
+    f->listing = ngx_s3jobs_listing_create(ctx->job.len
+                                           ? &ngx_s3jobs_describe_job
+                                           : &ngx_s3jobs_list_jobs,
+                                           &f->writer);
     if (f->listing == NULL) {
         return NULL;
     }

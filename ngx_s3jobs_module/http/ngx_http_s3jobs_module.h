@@ -59,6 +59,7 @@ typedef struct {
     size_t                      json_buffer_size;
     ngx_msec_t                  credentials_timeout;
     ngx_int_t                   max_pages;
+    ngx_http_complex_value_t   *job;         /* NULL: a listing */
 
     ngx_http_s3jobs_place_t     enable_place;
     ngx_http_s3jobs_place_t     credentials_place;
@@ -84,6 +85,8 @@ typedef struct {
     ngx_str_t                   account;
     ngx_str_t                   region;
     ngx_str_t                   host;
+    ngx_str_t                   job;              /* len 0: a listing */
+    ngx_str_t                   path;
     ngx_str_t                   query;
     ngx_str_t                   cache_key;
 
@@ -120,6 +123,15 @@ typedef struct {
 ngx_int_t ngx_http_s3jobs_add_variables(ngx_conf_t *cf);
 ngx_int_t ngx_http_s3jobs_handler(ngx_http_request_t *r);
 ngx_int_t ngx_http_s3jobs_filter_init(ngx_conf_t *cf);
+
+/* the id that s3jobs_job gives; NGX_OK, or the status of an error */
+ngx_int_t ngx_http_s3jobs_job(ngx_http_request_t *r,
+    ngx_http_s3jobs_ctx_t *ctx);
+
+/* sets ctx->error, from static text or memory of r; returns the status */
+ngx_int_t ngx_http_s3jobs_reject(ngx_http_request_t *r,
+    ngx_http_s3jobs_ctx_t *ctx, ngx_uint_t status, const char *code,
+    const char *message);
 
 /*
  * Lets a request wait for the first credentials of ctx->source.  NGX_AGAIN:
@@ -162,7 +174,6 @@ void ngx_http_s3jobs_signed(ngx_http_request_t *r);
 ngx_http_s3jobs_ctx_t *ngx_http_s3jobs_get_ctx(ngx_http_request_t *r);
 
 
-extern ngx_str_t     ngx_http_s3jobs_path;
 extern ngx_module_t  ngx_http_s3jobs_module;
 
 

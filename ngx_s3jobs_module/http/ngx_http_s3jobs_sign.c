@@ -150,7 +150,7 @@ ngx_http_s3jobs_signed_request(ngx_http_s3jobs_ctx_t *ctx,
     ngx_s3jobs_sigv4_t *s, ngx_keyval_t *headers)
 {
     ngx_str_set(&s->method, "GET");
-    s->path = ngx_http_s3jobs_path;
+    s->path = ctx->path;
     s->query = ctx->query;
     ngx_str_set(&s->payload_hash, NGX_S3JOBS_EMPTY_SHA256);
     s->date = ctx->date;
