@@ -258,8 +258,13 @@ function showTrouble()
     const late = busy && loaded && Date.now() - loaded > 60_000 + interval();
     const [what, advice, when] = $('trouble').children;
 
+    const again = document.activeElement === $('again');
+
     $('trouble').hidden = !problem && !late;
     if ($('trouble').hidden) {
+        if (again) {
+            $('now').focus();
+        }
         return;
     }
     what.firstElementChild.textContent = problem?.title ?? 'Slow';
@@ -271,7 +276,6 @@ function showTrouble()
         problem?.requestId && `Request id ${problem.requestId}.`,
         problem && timer && `Next try at ${new Date(due)
             .toLocaleTimeString()}.`].filter(Boolean).join(' ');
-    $('again').disabled = busy;
 }
 
 
@@ -314,14 +318,12 @@ async function working(work)
     }
     busy = true;
     schedule();
-    $('jobs').ariaBusy = 'true';
-    $('now').disabled = true;
+    $('jobs').ariaBusy = $('now').ariaDisabled = 'true';
     try {
         await work();
     } finally {
         busy = false;
-        $('jobs').ariaBusy = 'false';
-        $('now').disabled = false;
+        $('jobs').ariaBusy = $('now').ariaDisabled = 'false';
         schedule();
     }
     showTrouble();
@@ -387,9 +389,12 @@ function sortBy(name)
                                     : LARGEST_FIRST.has(name)});
 }
 
-// By push and back, so that the browser's own back closes the drawer.
+// By push and back, so that the browser's own back closes the drawer too.
 function openJob(key)
 {
+    if (!KEY.test(key)) {
+        return;
+    }
     clearTimeout(writing);
     history.replaceState(history.state, '', address());
     state.job = key;
@@ -398,15 +403,41 @@ function openJob(key)
     showJob();
 }
 
+let closing = false;
+
 function closeJob()
 {
-    if (history.state?.job) {
+    if (closing || state.job === null) {
+        return;
+    }
+    closing = Boolean(history.state?.job);
+    if (closing) {
         history.back();
     } else {
-        state.job = null;
-        history.replaceState(null, '', address());
-        showJob();
+        closed();
     }
+}
+
+// What was chosen while the drawer was open stays chosen.
+function closed()
+{
+    closing = false;
+    clearTimeout(writing);
+    state.job = null;
+    history.replaceState(null, '', address());
+    showJob();
+}
+
+function moved()
+{
+    if (closing) {
+        closed();
+        return;
+    }
+    read();
+    showState();
+    show();
+    showJob();
 }
 
 function showJob()
@@ -496,12 +527,7 @@ function start()
             $('search').focus();
         }
     });
-    addEventListener('popstate', () => {
-        read();
-        showState();
-        show();
-        showJob();
-    });
+    addEventListener('popstate', moved);
     new ResizeObserver(() => document.documentElement.style.setProperty(
         '--bar', `${$('bar').offsetHeight}px`)).observe($('bar'));
 

@@ -174,7 +174,7 @@ function fill(job, note)
 function head(job)
 {
     const [status] = dialog.getElementsByClassName('status');
-    const [, partition, , region] = /^arn:([\w-]+):(s3):([\w-]+):/
+    const [, partition, region] = /^arn:([\w-]+):s3:([\w-]+):/
         .exec(job.fields.JobArn ?? '') ?? [];
     const link = document.getElementById('console');
 
@@ -186,7 +186,7 @@ function head(job)
     link.hidden = !CONSOLES[partition];
     if (!link.hidden) {
         link.href = `https://${region}.${CONSOLES[partition]}/s3/jobs/`
-                    + `${job.id}?region=${region}`;
+                    + `${encodeURIComponent(job.id)}?region=${region}`;
     }
     document.getElementById('json').href = jobUrl(key);
 }

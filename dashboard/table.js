@@ -38,9 +38,13 @@ function fill(row, job)
     setTime(created.firstChild, job.fields.CreationTime, job.created);
     setTime(ended.firstChild, job.fields.TerminationDate, job.ended);
     fillProgress(progress, job);
-    put(failed, job.failure === null ? '–' : rate(job.failure));
+    put(failed, job.remaining !== null && job.failure === null ? '–'
+                : rate(job.failure));
     failed.classList.toggle('some', job.failed > 0n);
-    put(elapsed, job.elapsed === null ? '–' : duration(job.elapsed));
+    put(elapsed, duration(job.elapsed));
+    for (const cell of [failed, elapsed]) {
+        cell.classList.toggle('none', cell.textContent === NONE);
+    }
     put(left, job.left === null ? '' : `${about(job.left)} left`);
 }
 

@@ -22,9 +22,9 @@ import urllib.parse
 
 import pytest
 
-from nginx import ROOT, until
+from nginx import BUILD, until
 
-SHOTS = ROOT / 'build/page'
+SHOTS = BUILD / 'page'
 FLAGS = ('--headless=new', '--disable-gpu', '--disable-quic',
          '--no-first-run', '--disable-background-networking',
          '--disable-component-update', '--disable-sync', '--hide-scrollbars',

@@ -259,8 +259,8 @@ def node_modules():
     if int(version.lstrip('v').split('.')[0]) < 18:
         pytest.skip(f'packages of npm need node 18, not {version}')
 
-    source, directory = nginx_process.ROOT / 't/node', \
-        nginx_process.ROOT / 'build/node'
+    source = nginx_process.ROOT / 't/node'
+    directory = nginx_process.BUILD / 'node'
     lock = (source / 'package-lock.json').read_bytes()
     installed = directory / '.installed'
     directory.mkdir(parents=True, exist_ok=True)

@@ -211,7 +211,8 @@ def test_not_available(page, api, progress):
     page.open(page.url)
     [row] = page.js(ROWS)
     assert row['progress'] == 'not available'
-    assert row['failed'] == row['elapsed'] == '–' and row['left'] == ''
+    assert row['failed'] == row['elapsed'] == 'not available'
+    assert row['left'] == ''
     page.click('#jobs tbody a')
     page.until('return document.querySelector("#facts dl")')
     text = page.text('body')

@@ -119,6 +119,27 @@ def test_focus_is_not_lost_with_its_row(page, api):
     assert page.js('return document.activeElement.innerText') == 'Job 6'
 
 
+def test_focus_stays_on_the_button(page, api):
+    page.expect('status of 502')
+    api.put(A, 'eu-west-1', [job(1)])
+    page.open(page.url + '?refresh=off')
+    page.js('document.querySelector("#now").focus()')
+    for _ in range(2):
+        asked = len(api.requests)
+        page.key(Keys.ENTER)
+        until(lambda: len(api.requests) == asked + 1, 'request')
+        page.settled()
+        assert page.js('return document.activeElement.id') == 'now'
+    api.script(*[Problem(502, 'ExpiredToken')] * 2)
+    refresh_by_script(page, api)
+    page.js('document.querySelector("#again").focus()')
+    for expected in 'again', 'now':
+        page.key(Keys.ENTER)
+        page.settled()
+        page.until('return document.activeElement.id === arguments[0]',
+                   expected)
+
+
 def test_never_two_at_once(page, api):
     api.put(A, 'eu-west-1', [job(1)])
     page.open(page.url)
@@ -497,6 +518,24 @@ def test_drawer(page, api):
     page.until('return document.querySelector("#job").open')
     page.click('#close')
     page.until('return !document.querySelector("#job").open')
+
+
+@pytest.mark.parametrize('width', [360, 1280])
+def test_what_is_chosen_beside_the_drawer_stays(page, api, width):
+    api.put(A, 'eu-west-1', [job(1), job(2, 'Failed')])
+    page.shape(width, 800)
+    page.open('about:blank', busy=True)
+    page.open(page.url + '?refresh=off')
+    page.click('#jobs tbody a')
+    page.until('return document.querySelector("#job").open')
+    if width == 1280:
+        page.click('#filters [data-status=Failed]')
+    page.key(Keys.ESCAPE)
+    page.until('return !document.querySelector("#job").open')
+    assert page.js('return location.pathname') == '/'
+    page.until('return !location.search.includes("job=")')
+    assert shown(page) == ids([job(2)] if width == 1280
+                              else [job(2), job(1)])
 
 
 def test_drawer_follows_the_job(page, api):
