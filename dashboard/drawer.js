@@ -96,7 +96,7 @@ function progress(job)
     return [job.progress !== null && bar, pairs([
         ['Done', done(job.progress)],
         ['Succeeded', count(job.succeeded)],
-        ['Failed', job.failure === null ? NONE
+        ['Failed', job.failure === null ? count(job.failed)
                    : `${count(job.failed)} (${rate(job.failure)})`],
         ['Remaining', count(job.remaining)],
         ['Total', count(job.total)],

@@ -122,8 +122,8 @@ def test_picture(page, fleets):
     """That of the README: make picture."""
     fleets(40)
     page.shape(1280, 640)
-    page.open(page.url + '?refresh=off')
-    page.js('document.querySelector("#jobs tbody tr:nth-child(2) a").click()')
+    page.open(page.url)
+    page.js('document.querySelector("[data-status=Failed] a").click()')
     page.until('return document.querySelector("#job").ariaBusy === "false"')
     page.shot('picture')
 
@@ -316,7 +316,9 @@ def test_print(page, api):
                 row => row.getBoundingClientRect().top);
             return tops.every((top, n) => !n || top > tops[n - 1])''')
         assert not any(e.is_displayed() for e in page.driver.find_elements(
-            'css selector', 'button, select, input, dialog'))
+            'css selector', '#bar button, p button, li button, select, input,'
+            'dialog'))
+        assert page.text('#jobs thead').split()[:2] == ['Status', 'Description']
         page.js('scrollTo(0, 0)')
         page.shot('print')
         page.js('dispatchEvent(new Event("afterprint"))')
