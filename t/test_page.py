@@ -8,9 +8,9 @@ import re
 import pytest
 
 from browser import browser, chromium           # noqa: F401
+from jobs import OPERATIONS, STATUSES
 from nginx import ROOT
 from page_api import PageApi
-from s3control import OPERATIONS, STATUSES
 
 A, B, C = '123456789012', '210987654321', '555566667777'
 EXAMPLE = (ROOT / 'conf-examples/dashboard.conf').read_text()
