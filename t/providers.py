@@ -298,7 +298,7 @@ class Imds(Provider):
             return 401, text, b''
         if call.kind == 'role':
             return 200, text, self.role.encode()
-        if call.path != self.listing + self.role:
+        if urllib.parse.unquote(call.path) != self.listing + self.role:
             return 404, text, b''
         return 200, text, self.document(
             self.issue(fault.change), Code='Success', Type='AWS-HMAC',

@@ -8,8 +8,7 @@ from botocore.exceptions import BotoCoreError
 from botocore.session import Session
 
 from credentials import source
-from nginx import until
-from providers import ROLE, Agent, Fault, Imds, Sts
+from providers import ROLE, Agent, Imds, Sts
 
 METHODS = {'env': 'env', 'assume-role-with-web-identity': 'web_identity',
            'shared-credentials-file': 'file', 'container-role': 'container',
@@ -127,11 +126,11 @@ def test_nothing_by_default(s3, nginx):
 # parameters of the source, what nginx -t has to say; line and file always
 MISTAKES = [
     ('magic', 'unknown type "magic"'),
-    ('container path=/x', 'unknown parameter "path=/x"'),
+    ('container path=/x', 'unknown parameter "path="'),
     ('container uri=', 'empty parameter "uri="'),
     ('imds endpoint=http://127.0.0.1 endpoint=http://127.0.0.2',
-     'duplicate parameter "endpoint=http://127.0.0.2"'),
-    ('container uri=http://10.0.0.1/', 'invalid URL "http://10.0.0.1/"'),
+     'duplicate parameter "endpoint="'),
+    ('container uri=http://10.0.0.1/', 'invalid URL "http://10.0.0.1"'),
     ('container uri=http://127.0.0.1.example.com/x', 'must begin with "https'),
     ('container uri=http://169.254.169.254/', 'must begin with "https://"'),
     ('container uri=ftp://127.0.0.1/', 'begins with neither'),
@@ -161,8 +160,8 @@ MISTAKES = [
     (f'assume_role from=base role_arn={ROLE} endpoint=http://sts.example.com',
      'invalid URL "http://sts.example.com"'),
     (f'web_identity from=base role_arn={ROLE}',
-     'unknown parameter "from=base"'),
-    ('default profile=x', 'unknown parameter "profile=x"'),
+     'unknown parameter "from="'),
+    ('default profile=x', 'unknown parameter "profile="'),
 ]
 
 
@@ -222,24 +221,3 @@ def test_check_does_nothing(s3, nginx):
             'ops', 'container', uri=agent.uri) + source('base', 'env'))
         assert code == 0 and 'key id' not in output
         assert not agent.calls(None)
-
-
-def test_relative_uri(nginx):
-    """It wins, and means the host of ECS, which nobody asks here."""
-    code, output = nginx.check(sources=source('ops', 'container'), env={
-        'AWS_CONTAINER_CREDENTIALS_RELATIVE_URI': '/v2/credentials/#',
-        'AWS_CONTAINER_CREDENTIALS_FULL_URI': 'https://example.com/'})
-    assert code
-    assert 'invalid URL "http://169.254.170.2/v2/credentials/#"' in output
-
-
-def test_session_name_of_the_environment(s3, nginx, tmp_path):
-    token = tmp_path / 'token'
-    token.write_text(Sts.identity)
-    with Sts(s3) as sts:
-        sts.faults = [Fault(status=500)]
-        nginx(sources=source('ops', 'web_identity', endpoint=sts.url), env={
-            'AWS_ROLE_ARN': ROLE, 'AWS_WEB_IDENTITY_TOKEN_FILE': str(token),
-            'AWS_ROLE_SESSION_NAME': 'pod-7'})
-        until(lambda: sts.issued, what='credentials')
-        assert sts.calls()[0].form['RoleSessionName'] == 'pod-7'

@@ -6,6 +6,7 @@
 
 #include <ngx_config.h>
 #include <ngx_core.h>
+#include "ngx_s3jobs_chars.h"
 #include "ngx_s3jobs_endpoint.h"
 
 
@@ -35,19 +36,10 @@ static ngx_s3jobs_partition_t  ngx_s3jobs_partitions[] = {
 ngx_uint_t
 ngx_s3jobs_account_valid(ngx_str_t *account)
 {
-    size_t  i;
-
-    if (account->len != NGX_S3JOBS_ACCOUNT_LEN) {
-        return 0;
-    }
-
-    for (i = 0; i < account->len; i++) {
-        if (account->data[i] < '0' || account->data[i] > '9') {
-            return 0;
-        }
-    }
-
-    return 1;
+    return account->len == NGX_S3JOBS_ACCOUNT_LEN
+           && ngx_s3jobs_span(account->data, account->data + account->len,
+                              NGX_S3JOBS_CHAR_DIGIT)
+              == account->len;
 }
 
 

@@ -6,6 +6,7 @@
 
 #include <ngx_config.h>
 #include <ngx_core.h>
+#include "ngx_s3jobs_chars.h"
 #include "ngx_s3jobs_error.h"
 #include "ngx_s3jobs_sax.h"
 
@@ -462,22 +463,8 @@ ngx_s3jobs_error_trim(ngx_s3jobs_error_text_t *t, ngx_str_t *s)
 static ngx_uint_t
 ngx_s3jobs_error_is_code(ngx_str_t *s)
 {
-    u_char  c;
-    size_t  i;
-
-    for (i = 0; i < s->len; i++) {
-        c = s->data[i];
-
-        if ((c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z')
-            || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-')
-        {
-            continue;
-        }
-
-        return 0;
-    }
-
-    return 1;
+    return ngx_s3jobs_span(s->data, s->data + s->len, NGX_S3JOBS_CHARS_CODE)
+           == s->len;
 }
 
 

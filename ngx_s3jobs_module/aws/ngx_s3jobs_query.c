@@ -6,6 +6,7 @@
 
 #include <ngx_config.h>
 #include <ngx_core.h>
+#include "ngx_s3jobs_chars.h"
 #include "ngx_s3jobs_query.h"
 
 
@@ -53,7 +54,6 @@ static ngx_uint_t ngx_s3jobs_query_equal(ngx_str_t *s, ngx_str_t *plain);
 static ngx_inline ngx_int_t ngx_s3jobs_query_decode(u_char **pos,
     u_char *last);
 static ngx_int_t ngx_s3jobs_query_hex(u_char c);
-static ngx_uint_t ngx_s3jobs_query_unreserved(u_char c);
 static u_char *ngx_s3jobs_query_write_name(u_char *p, u_char *start,
     ngx_uint_t arg);
 
@@ -439,8 +439,8 @@ ngx_s3jobs_query_length(ngx_s3jobs_query_t *q)
         last = p + q->next_token.len;
 
         while (p < last) {
-            len += ngx_s3jobs_query_unreserved(
-                       (u_char) ngx_s3jobs_query_decode(&p, last)) ? 1 : 3;
+            len += ngx_s3jobs_char(ngx_s3jobs_query_decode(&p, last),
+                                   NGX_S3JOBS_CHARS_UNRESERVED) ? 1 : 3;
         }
     }
 
@@ -490,7 +490,7 @@ ngx_s3jobs_query_write(u_char *p, ngx_s3jobs_query_t *q)
         while (src < last) {
             c = (u_char) ngx_s3jobs_query_decode(&src, last);
 
-            if (ngx_s3jobs_query_unreserved(c)) {
+            if (ngx_s3jobs_char(c, NGX_S3JOBS_CHARS_UNRESERVED)) {
                 *p++ = c;
                 continue;
             }
@@ -502,15 +502,6 @@ ngx_s3jobs_query_write(u_char *p, ngx_s3jobs_query_t *q)
     }
 
     return p;
-}
-
-
-static ngx_uint_t
-ngx_s3jobs_query_unreserved(u_char c)
-{
-    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z')
-           || (c >= '0' && c <= '9')
-           || c == '-' || c == '.' || c == '_' || c == '~';
 }
 
 

@@ -127,6 +127,7 @@ ngx_http_s3jobs_container_configure(ngx_conf_t *cf,
 
     f->method = "GET";
     f->url = ct->uri;
+    f->shown = ngx_s3jobs_url_origin(&ct->uri);
     f->headers = ct->headers;
     f->connect_timeout = NGX_HTTP_S3JOBS_CONTAINER_TIMEOUT;
     f->timeout = NGX_HTTP_S3JOBS_CONTAINER_TIMEOUT;
@@ -189,7 +190,7 @@ ngx_http_s3jobs_container_fetch(ngx_http_s3jobs_source_t *source)
     token = ct->token;
 
     if (ct->token_file.len) {
-        buf = ngx_alloc(NGX_HTTP_S3JOBS_TOKEN_FILE_MAX, ngx_cycle->log);
+        buf = ngx_alloc(NGX_HTTP_S3JOBS_TOKEN_BUFFER, ngx_cycle->log);
         if (buf == NULL) {
             ngx_http_s3jobs_refresh_failed(source, "no memory");
             return NGX_OK;
@@ -213,7 +214,7 @@ ngx_http_s3jobs_container_fetch(ngx_http_s3jobs_source_t *source)
     }
 
     if (buf) {
-        OPENSSL_cleanse(buf, NGX_HTTP_S3JOBS_TOKEN_FILE_MAX);
+        OPENSSL_cleanse(buf, NGX_HTTP_S3JOBS_TOKEN_BUFFER);
         ngx_free(buf);
     }
 

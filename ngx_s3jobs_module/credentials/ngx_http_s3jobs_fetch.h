@@ -29,6 +29,7 @@ typedef struct ngx_http_s3jobs_fetch_s  ngx_http_s3jobs_fetch_t;
 struct ngx_http_s3jobs_fetch_s {
     const char      *method;
     ngx_str_t        url;               /* ends with a zero byte */
+    ngx_str_t        shown;             /* what of it the log may say */
     ngx_keyval_t    *headers;
     ngx_uint_t       nheaders;
     ngx_str_t        body;              /* of ngx_alloc(), zeroed, freed */

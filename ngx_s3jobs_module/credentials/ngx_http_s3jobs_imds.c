@@ -16,7 +16,9 @@
 #define NGX_HTTP_S3JOBS_IMDS_TIMEOUT    1000
 #define NGX_HTTP_S3JOBS_IMDS_TTL        21600
 #define NGX_HTTP_S3JOBS_IMDS_TOKEN_MAX  1024
-#define NGX_HTTP_S3JOBS_IMDS_ROLE_MAX   128
+
+/* an IAM path and name are shorter; each byte may become three */
+#define NGX_HTTP_S3JOBS_IMDS_ROLE_MAX   1024
 
 #define NGX_HTTP_S3JOBS_IMDS_PUT        "/latest/api/token"
 #define NGX_HTTP_S3JOBS_IMDS_ROLE                                             \
@@ -48,6 +50,8 @@ static void ngx_http_s3jobs_imds_get(ngx_http_s3jobs_imds_t *im,
     ngx_str_t *role, void (*handler)(ngx_http_s3jobs_fetch_t *f));
 static void ngx_http_s3jobs_imds_token(ngx_http_s3jobs_fetch_t *f);
 static void ngx_http_s3jobs_imds_role(ngx_http_s3jobs_fetch_t *f);
+static ngx_int_t ngx_http_s3jobs_imds_name(ngx_str_t *text, ngx_str_t *name);
+static ngx_uint_t ngx_http_s3jobs_imds_dots(u_char *p, u_char *last);
 static ngx_uint_t ngx_http_s3jobs_imds_denied(ngx_http_s3jobs_imds_t *im);
 static void ngx_http_s3jobs_imds_answer(ngx_http_s3jobs_fetch_t *f);
 
@@ -119,7 +123,7 @@ ngx_http_s3jobs_imds_configure(ngx_conf_t *cf,
 
     im->url = ngx_pnalloc(cf->pool, im->base.len
                           + sizeof(NGX_HTTP_S3JOBS_IMDS_ROLE)
-                          + NGX_HTTP_S3JOBS_IMDS_ROLE_MAX);
+                          + 3 * NGX_HTTP_S3JOBS_IMDS_ROLE_MAX);
     if (im->url == NULL) {
         return NGX_CONF_ERROR;
     }
@@ -199,6 +203,7 @@ ngx_http_s3jobs_imds_put(ngx_http_s3jobs_imds_t *im)
     f->url.len = ngx_sprintf(im->url, "%V" NGX_HTTP_S3JOBS_IMDS_PUT "%Z",
                              &im->base)
                  - im->url - 1;
+    f->shown = f->url;
 
     ngx_str_set(&im->header.key, "x-aws-ec2-metadata-token-ttl-seconds");
     ngx_str_set(&im->header.value, "21600");
@@ -221,12 +226,14 @@ ngx_http_s3jobs_imds_get(ngx_http_s3jobs_imds_t *im, ngx_str_t *role,
     p = ngx_sprintf(im->url, "%V" NGX_HTTP_S3JOBS_IMDS_ROLE, &im->base);
 
     if (role) {
-        p = ngx_cpymem(p, role->data, role->len);
+        p = (u_char *) ngx_escape_uri(p, role->data, role->len,
+                                      NGX_ESCAPE_URI);
     }
 
     *p = '\0';
 
     f->url.len = p - im->url;
+    f->shown = f->url;
     f->method = "GET";
     f->handler = handler;
 
@@ -246,15 +253,15 @@ ngx_http_s3jobs_imds_token(ngx_http_s3jobs_fetch_t *f)
 
     if (f->status == 0) {
         ngx_http_s3jobs_refresh_failed(im->source, "%V: %s%s",
-                  &f->url, f->error, f->timed_out
+                  &f->shown, f->error, f->timed_out
                   ? ", which in a container often means that the hop limit of "
                     "the instance's metadata must be raised to 2" : "");
         return;
     }
 
     if (f->status != 200) {
-        ngx_http_s3jobs_refresh_failed(im->source, "%V answered %ui", &f->url,
-                                       f->status);
+        ngx_http_s3jobs_refresh_failed(im->source, "%V answered %ui",
+                                       &f->shown, f->status);
         return;
     }
 
@@ -266,7 +273,7 @@ ngx_http_s3jobs_imds_token(ngx_http_s3jobs_fetch_t *f)
 
     if (i == 0 || i < f->answer.len || i > NGX_HTTP_S3JOBS_IMDS_TOKEN_MAX) {
         ngx_http_s3jobs_refresh_failed(im->source, "%V gave no token",
-                                       &f->url);
+                                       &f->shown);
         return;
     }
 
@@ -281,7 +288,6 @@ ngx_http_s3jobs_imds_token(ngx_http_s3jobs_fetch_t *f)
 static void
 ngx_http_s3jobs_imds_role(ngx_http_s3jobs_fetch_t *f)
 {
-    u_char                   c;
     ngx_str_t                role;
     ngx_http_s3jobs_imds_t  *im = f->data;
 
@@ -290,47 +296,77 @@ ngx_http_s3jobs_imds_role(ngx_http_s3jobs_fetch_t *f)
     }
 
     if (f->status == 0) {
-        ngx_http_s3jobs_refresh_failed(im->source, "%V: %s", &f->url,
+        ngx_http_s3jobs_refresh_failed(im->source, "%V: %s", &f->shown,
                                        f->error);
         return;
     }
 
     if (f->status == 404) {
         ngx_http_s3jobs_refresh_failed(im->source, "%V answered 404: the "
-                                       "instance has no role", &f->url);
+                                       "instance has no role", &f->shown);
         return;
     }
 
     if (f->status != 200) {
-        ngx_http_s3jobs_refresh_failed(im->source, "%V answered %ui", &f->url,
-                                       f->status);
+        ngx_http_s3jobs_refresh_failed(im->source, "%V answered %ui",
+                                       &f->shown, f->status);
         return;
     }
 
-    role.data = f->answer.data;
-
-    for (role.len = 0; role.len < f->answer.len; role.len++) {
-        c = role.data[role.len];
-
-        if (!((c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z')
-              || (c >= 'a' && c <= 'z') || c == '_' || c == '+' || c == '='
-              || c == ',' || c == '.' || c == '@' || c == '-'))
-        {
-            break;
-        }
-    }
-
-    if (role.len == 0
-        || role.len > NGX_HTTP_S3JOBS_IMDS_ROLE_MAX
-        || (role.len < f->answer.len
-            && role.data[role.len] != LF && role.data[role.len] != CR))
-    {
+    if (ngx_http_s3jobs_imds_name(&f->answer, &role) != NGX_OK) {
         ngx_http_s3jobs_refresh_failed(im->source, "%V gave no name of a role",
-                                       &f->url);
+                                       &f->shown);
         return;
     }
 
     ngx_http_s3jobs_imds_get(im, &role, ngx_http_s3jobs_imds_answer);
+}
+
+
+/* the first line; no name leads to another place of the service */
+
+static ngx_int_t
+ngx_http_s3jobs_imds_name(ngx_str_t *text, ngx_str_t *name)
+{
+    u_char  *p, *last, *segment;
+
+    p = text->data;
+    last = p + text->len;
+    segment = p;
+
+    for ( ;; p++) {
+
+        if (p == last || *p == '/' || *p < ' ') {
+
+            if (ngx_http_s3jobs_imds_dots(segment, p)) {
+                return NGX_DECLINED;
+            }
+
+            segment = p + 1;
+        }
+
+        if (p == last || *p == CR || *p == LF) {
+            break;
+        }
+
+        if (*p < ' ' || *p == 0x7f) {
+            return NGX_DECLINED;
+        }
+    }
+
+    name->data = text->data;
+    name->len = p - text->data;
+
+    return name->len && name->len <= NGX_HTTP_S3JOBS_IMDS_ROLE_MAX
+           ? NGX_OK : NGX_DECLINED;
+}
+
+
+static ngx_uint_t
+ngx_http_s3jobs_imds_dots(u_char *p, u_char *last)
+{
+    return (last - p == 1 || last - p == 2)
+           && *p == '.' && last[-1] == '.';
 }
 
 

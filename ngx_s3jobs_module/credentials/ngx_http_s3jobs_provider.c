@@ -50,15 +50,18 @@ ngx_int_t
 ngx_http_s3jobs_source_url(ngx_conf_t *cf, ngx_http_s3jobs_source_t *source,
     ngx_str_t *text, const ngx_str_t *plain, ngx_s3jobs_url_t *url)
 {
+    ngx_str_t    shown;
     const char  *err;
 
     err = ngx_s3jobs_url_parse(text, plain, url);
 
     if (err) {
+        shown = ngx_s3jobs_url_origin(text);
+
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                            "invalid URL \"%V\" of credentials source \"%V\" "
                            "in \"s3jobs_credentials_source\" directive, it %s",
-                           text, &source->name, err);
+                           &shown, &source->name, err);
         return NGX_ERROR;
     }
 

@@ -42,6 +42,8 @@ static uint64_t ngx_http_s3jobs_refresh_clock(void);
 static uint64_t ngx_http_s3jobs_refresh_due(time_t expires, ngx_uint_t same);
 static ngx_msec_t ngx_http_s3jobs_refresh_backoff(
     ngx_http_s3jobs_source_t *source, ngx_uint_t failures, time_t expires);
+static ssize_t ngx_http_s3jobs_refresh_read(ngx_str_t *path, u_char *buf);
+static ngx_uint_t ngx_http_s3jobs_printable(ngx_str_t *s);
 static ngx_msec_t ngx_http_s3jobs_refresh_random(ngx_msec_t from,
     ngx_msec_t to);
 
@@ -215,7 +217,7 @@ ngx_http_s3jobs_refresh_fetch(ngx_http_s3jobs_source_t *source)
     f = source->refresh.fetch;
 
     if (ngx_http_s3jobs_fetch_start(f) != NGX_OK) {
-        ngx_http_s3jobs_refresh_failed(source, "%V: %s", &f->url, f->error);
+        ngx_http_s3jobs_refresh_failed(source, "%V: %s", &f->shown, f->error);
         return NGX_DECLINED;
     }
 
@@ -234,7 +236,7 @@ ngx_http_s3jobs_refresh_answer(ngx_http_s3jobs_source_t *source,
     f = source->refresh.fetch;
 
     if (f->status == 0) {
-        ngx_http_s3jobs_refresh_failed(source, "%V: %s", &f->url, f->error);
+        ngx_http_s3jobs_refresh_failed(source, "%V: %s", &f->shown, f->error);
         return;
     }
 
@@ -249,16 +251,16 @@ ngx_http_s3jobs_refresh_answer(ngx_http_s3jobs_source_t *source,
     if (rc == NGX_DECLINED) {
         ngx_http_s3jobs_refresh_failed(source,
                                        "%V answered %ui \"%V\": \"%V\"",
-                                       &f->url, f->status, &doc->code,
+                                       &f->shown, f->status, &doc->code,
                                        &doc->message);
 
     } else if (f->status != 200) {
         ngx_http_s3jobs_refresh_failed(source, "%V answered %ui",
-                                       &f->url, f->status);
+                                       &f->shown, f->status);
 
     } else if (rc != NGX_OK) {
         ngx_http_s3jobs_refresh_failed(source, "the credentials from %V %s",
-                                       &f->url, doc->error);
+                                       &f->shown, doc->error);
 
     } else {
         ngx_http_s3jobs_refresh_done(source, &doc->credentials);
@@ -280,7 +282,8 @@ ngx_http_s3jobs_refresh_done(ngx_http_s3jobs_source_t *source,
     if (c->expires <= ngx_time() && !source->stale_ok) {
         ngx_http_s3jobs_refresh_failed(source,
                                        "the credentials from %V have expired "
-                                       "%T s ago", &source->refresh.fetch->url,
+                                       "%T s ago",
+                                       &source->refresh.fetch->shown,
                                        ngx_time() - c->expires);
         return;
     }
@@ -498,7 +501,49 @@ ngx_int_t
 ngx_http_s3jobs_refresh_token(ngx_http_s3jobs_source_t *source,
     ngx_str_t *path, u_char *buf, ngx_str_t *token)
 {
-    size_t     i;
+    ssize_t      n;
+    const char  *err;
+
+    n = ngx_http_s3jobs_refresh_read(path, buf);
+
+    if (n == -1) {
+        ngx_http_s3jobs_refresh_failed(source,
+                                       "token file \"%V\" cannot be read: %s",
+                                       path, strerror(ngx_errno));
+        return NGX_DECLINED;
+    }
+
+    /* a buffer that is full may not have all of it */
+
+    token->data = buf;
+    token->len = n;
+
+    if (n < NGX_HTTP_S3JOBS_TOKEN_BUFFER) {
+        while (token->len && buf[token->len - 1] <= ' ') {
+            token->len--;
+        }
+    }
+
+    err = token->len == 0 ? "is empty"
+          : token->len > NGX_HTTP_S3JOBS_TOKEN_MAX
+            ? "is longer than the 20000 bytes that a token may have"
+          : !ngx_http_s3jobs_printable(token)
+            ? "holds a character other than printable ASCII"
+          : NULL;
+
+    if (err) {
+        ngx_http_s3jobs_refresh_failed(source, "token file \"%V\" %s", path,
+                                       err);
+        return NGX_DECLINED;
+    }
+
+    return NGX_OK;
+}
+
+
+static ssize_t
+ngx_http_s3jobs_refresh_read(ngx_str_t *path, u_char *buf)
+{
     ssize_t    n;
     ngx_fd_t   fd;
     ngx_err_t  err;
@@ -508,42 +553,30 @@ ngx_http_s3jobs_refresh_token(ngx_http_s3jobs_source_t *source,
     fd = ngx_open_file(path->data, NGX_FILE_RDONLY|NGX_FILE_NONBLOCK,
                        NGX_FILE_OPEN, 0);
     if (fd == NGX_INVALID_FILE) {
-        err = ngx_errno;
-        n = -1;
-
-    } else {
-        n = ngx_read_fd(fd, buf, NGX_HTTP_S3JOBS_TOKEN_FILE_MAX);
-        err = ngx_errno;
-
-        (void) ngx_close_file(fd);
+        return -1;
     }
 
-    if (n == -1) {
-        ngx_http_s3jobs_refresh_failed(source,
-                                       "token file \"%V\" cannot be read: %s",
-                                       path, strerror(err));
-        return NGX_DECLINED;
-    }
+    n = ngx_read_fd(fd, buf, NGX_HTTP_S3JOBS_TOKEN_BUFFER);
+    err = ngx_errno;
 
-    while (n > 0 && buf[n - 1] <= ' ') {
-        n--;
-    }
+    (void) ngx_close_file(fd);
 
-    for (i = 0; i < (size_t) n; i++) {
-        if (buf[i] < ' ' || buf[i] >= 0x7f) {
-            break;
+    ngx_set_errno(err);
+
+    return n;
+}
+
+
+static ngx_uint_t
+ngx_http_s3jobs_printable(ngx_str_t *s)
+{
+    size_t  i;
+
+    for (i = 0; i < s->len; i++) {
+        if (s->data[i] < ' ' || s->data[i] >= 0x7f) {
+            return 0;
         }
     }
 
-    if (n == 0 || n == NGX_HTTP_S3JOBS_TOKEN_FILE_MAX || i < (size_t) n) {
-        ngx_http_s3jobs_refresh_failed(source,
-                                       "token file \"%V\" holds no token of "
-                                       "printable ASCII characters", path);
-        return NGX_DECLINED;
-    }
-
-    token->data = buf;
-    token->len = n;
-
-    return NGX_OK;
+    return 1;
 }

@@ -15,8 +15,14 @@
 #include "ngx_http_s3jobs_source.h"
 
 
-/* longest token in a file, in bytes; STS takes 20000 */
-#define NGX_HTTP_S3JOBS_TOKEN_FILE_MAX  20000
+/*
+ * The longest token in a file, in bytes, as STS has it
+ * (https://docs.aws.amazon.com/STS/latest/APIReference/
+ * API_AssumeRoleWithWebIdentity.html), and a buffer for it, with the white
+ * space that may follow.
+ */
+#define NGX_HTTP_S3JOBS_TOKEN_MAX     20000
+#define NGX_HTTP_S3JOBS_TOKEN_BUFFER  (NGX_HTTP_S3JOBS_TOKEN_MAX + 1024)
 
 
 /*
@@ -63,7 +69,7 @@ void ngx_http_s3jobs_refresh_now(ngx_http_s3jobs_source_t *source,
 
 /*
  * A token from a file, without the white space at its end, in a buffer of
- * NGX_HTTP_S3JOBS_TOKEN_FILE_MAX bytes.  NGX_DECLINED: that has failed, and
+ * NGX_HTTP_S3JOBS_TOKEN_BUFFER bytes.  NGX_DECLINED: that has failed, and
  * the refresh with it.
  */
 ngx_int_t ngx_http_s3jobs_refresh_token(ngx_http_s3jobs_source_t *source,

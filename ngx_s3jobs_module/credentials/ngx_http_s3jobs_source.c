@@ -210,10 +210,14 @@ ngx_http_s3jobs_set_option(ngx_conf_t *cf, ngx_http_s3jobs_source_t *source,
     }
 
     if (option->name.len == 0) {
+        /* a value may be a secret that somebody puts here by mistake */
+
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "unknown parameter \"%V\" in "
+                           "unknown parameter \"%*s\" in "
                            "\"s3jobs_credentials_source\" directive "
-                           "of type \"%V\"", v, &source->type);
+                           "of type \"%V\"", p ? (size_t) (p - v->data + 1)
+                                             : v->len, v->data,
+                           &source->type);
         return NGX_ERROR;
     }
 
@@ -223,9 +227,10 @@ ngx_http_s3jobs_set_option(ngx_conf_t *cf, ngx_http_s3jobs_source_t *source,
 
     if (p == v->data + v->len || value->len) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "%s parameter \"%V\" in "
+                           "%s parameter \"%V=\" in "
                            "\"s3jobs_credentials_source\" directive",
-                           value->len ? "duplicate" : "empty", v);
+                           value->len ? "duplicate" : "empty",
+                           &option->name);
         return NGX_ERROR;
     }
 

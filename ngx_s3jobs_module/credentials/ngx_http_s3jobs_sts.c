@@ -9,6 +9,7 @@
 
 #include <openssl/crypto.h>
 
+#include "ngx_s3jobs_chars.h"
 #include "ngx_http_s3jobs_provider.h"
 #include "ngx_http_s3jobs_refresh.h"
 
@@ -54,7 +55,7 @@ static ngx_int_t ngx_http_s3jobs_sts_duration(ngx_conf_t *cf,
 static char *ngx_http_s3jobs_sts_configure(ngx_conf_t *cf,
     ngx_http_s3jobs_source_t *source);
 static ngx_int_t ngx_http_s3jobs_sts_check(ngx_conf_t *cf, ngx_str_t *value,
-    const char *name, size_t min, size_t max, const char *others);
+    const char *name, size_t min, size_t max, ngx_uint_t class);
 static ngx_int_t ngx_http_s3jobs_sts_endpoint(ngx_conf_t *cf,
     ngx_http_s3jobs_source_t *source, ngx_http_s3jobs_sts_t *sts);
 static ngx_int_t ngx_http_s3jobs_web_identity_fetch(
@@ -173,7 +174,7 @@ ngx_http_s3jobs_assume_role_configure(ngx_conf_t *cf,
 
     if (ngx_http_s3jobs_sts_duration(cf, &sts->duration) != NGX_OK
         || ngx_http_s3jobs_sts_check(cf, &sts->external_id, "external_id",
-                                     2, 1224, "_+=,.@:/-")
+                                     2, 1224, NGX_S3JOBS_CHARS_ARN)
            != NGX_OK)
     {
         return NGX_CONF_ERROR;
@@ -236,10 +237,10 @@ ngx_http_s3jobs_sts_configure(ngx_conf_t *cf,
     }
 
     if (ngx_http_s3jobs_sts_check(cf, &sts->session_name, "session_name",
-                                  2, 64, "_+=,.@-")
+                                  2, 64, NGX_S3JOBS_CHARS_IAM)
         != NGX_OK
         || ngx_http_s3jobs_sts_check(cf, arn, "role_arn", 20, 2048,
-                                     "_+=,.@:/-")
+                                     NGX_S3JOBS_CHARS_ARN)
            != NGX_OK)
     {
         return NGX_CONF_ERROR;
@@ -276,30 +277,20 @@ ngx_http_s3jobs_sts_configure(ngx_conf_t *cf,
 }
 
 
-/* letters, digits and others, as the API's patterns have it */
+/* lengths and patterns are those of the API */
 
 static ngx_int_t
 ngx_http_s3jobs_sts_check(ngx_conf_t *cf, ngx_str_t *value,
-    const char *name, size_t min, size_t max, const char *others)
+    const char *name, size_t min, size_t max, ngx_uint_t class)
 {
-    size_t  i;
-    u_char  c;
-
     if (value->len == 0) {
         return NGX_OK;
     }
 
-    for (i = 0; i < value->len; i++) {
-        c = value->data[i];
-
-        if (!((c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z')
-              || (c >= 'a' && c <= 'z') || (c && ngx_strchr(others, c))))
-        {
-            break;
-        }
-    }
-
-    if (i == value->len && i >= min && i <= max) {
+    if (value->len >= min && value->len <= max
+        && ngx_s3jobs_span(value->data, value->data + value->len, class)
+           == value->len)
+    {
         return NGX_OK;
     }
 
@@ -307,7 +298,9 @@ ngx_http_s3jobs_sts_check(ngx_conf_t *cf, ngx_str_t *value,
                        "invalid parameter \"%s=%V\" in "
                        "\"s3jobs_credentials_source\" directive, it must be "
                        "%uz to %uz letters, digits and \"%s\"",
-                       name, value, min, max, others);
+                       name, value, min, max,
+                       class == NGX_S3JOBS_CHARS_IAM ? "_+=,.@-"
+                                                     : "_+=,.@:/-");
 
     return NGX_ERROR;
 }
@@ -368,6 +361,7 @@ ngx_http_s3jobs_sts_endpoint(ngx_conf_t *cf,
 
     sts->host = url.header;
     sts->fetch.url = *endpoint;
+    sts->fetch.shown = *endpoint;
     sts->fetch.proxy = !url.loopback;
 
     return NGX_OK;
@@ -383,7 +377,7 @@ ngx_http_s3jobs_web_identity_fetch(ngx_http_s3jobs_source_t *source)
 
     sts = source->data;
 
-    buf = ngx_alloc(NGX_HTTP_S3JOBS_TOKEN_FILE_MAX, ngx_cycle->log);
+    buf = ngx_alloc(NGX_HTTP_S3JOBS_TOKEN_BUFFER, ngx_cycle->log);
     if (buf == NULL) {
         ngx_http_s3jobs_refresh_failed(source, "no memory");
         return NGX_OK;
@@ -404,7 +398,7 @@ ngx_http_s3jobs_web_identity_fetch(ngx_http_s3jobs_source_t *source)
         (void) ngx_http_s3jobs_refresh_fetch(source);
     }
 
-    OPENSSL_cleanse(buf, NGX_HTTP_S3JOBS_TOKEN_FILE_MAX);
+    OPENSSL_cleanse(buf, NGX_HTTP_S3JOBS_TOKEN_BUFFER);
     ngx_free(buf);
 
     return NGX_OK;

@@ -7,6 +7,7 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include <arpa/inet.h>
+#include "ngx_s3jobs_chars.h"
 #include "ngx_s3jobs_url.h"
 
 
@@ -85,6 +86,43 @@ ngx_s3jobs_url_parse(ngx_str_t *text, const ngx_str_t *plain,
 
     return "must begin with \"https://\", since its host is not known to be "
            "on this machine";
+}
+
+
+ngx_str_t
+ngx_s3jobs_url_origin(ngx_str_t *text)
+{
+    size_t     i, host;
+    ngx_str_t  origin;
+
+    origin.data = text->data;
+    host = 0;
+
+    for (i = 0; i < text->len; i++) {
+
+        if (host == 0 && text->len - i >= 3
+            && ngx_memcmp(text->data + i, "://", 3) == 0)
+        {
+            i += 2;
+            host = i + 1;
+            continue;
+        }
+
+        if (text->data[i] == '@') {
+            i = host;
+            break;
+        }
+
+        if (text->data[i] == '/' || text->data[i] == '?'
+            || text->data[i] == '#')
+        {
+            break;
+        }
+    }
+
+    origin.len = i;
+
+    return origin;
 }
 
 
@@ -262,14 +300,9 @@ ngx_s3jobs_name_valid(u_char *p, u_char *last)
     }
 
     for ( ;; ) {
-        for (label = p; p < last && *p != '.'; p++) {
+        label = p;
 
-            if ((*p < 'a' || *p > 'z') && (*p < 'A' || *p > 'Z')
-                && (*p < '0' || *p > '9') && *p != '-' && *p != '_')
-            {
-                return 0;
-            }
-        }
+        p += ngx_s3jobs_span(p, last, NGX_S3JOBS_CHARS_LABEL);
 
         if (p == label || p - label > NGX_S3JOBS_LABEL_MAX
             || *label == '-' || p[-1] == '-')
@@ -281,7 +314,9 @@ ngx_s3jobs_name_valid(u_char *p, u_char *last)
             return 1;
         }
 
-        p++;
+        if (*p++ != '.') {
+            return 0;
+        }
     }
 }
 

@@ -35,6 +35,14 @@ const char *ngx_s3jobs_url_parse(ngx_str_t *text, const ngx_str_t *plain,
 
 
 /*
+ * The scheme, host and port of a URL, that need not be valid, as a part of
+ * it: what may be logged, since a path can be a secret, as that of the
+ * container agent is.  Of a URL with a user name it is the scheme alone.
+ */
+ngx_str_t ngx_s3jobs_url_origin(ngx_str_t *text);
+
+
+/*
  * Whether the text is a HOST or HOST:PORT as it may stand in a Host header:
  * a name (or an IPv4 address) of at most 253 bytes, or an IPv6 address in
  * brackets; a port from 1 to 65535.  Returns 1 or 0.

@@ -167,6 +167,46 @@ test_urls(void **state)
 }
 
 
+/* what is logged of a URL, whatever is wrong with it */
+
+static void
+test_origin(void **state)
+{
+    ngx_str_t    text, origin;
+    ngx_uint_t   i;
+
+    static const char  *urls[][2] = {
+        { "http://127.0.0.1:80/secret", "http://127.0.0.1:80" },
+        { "https://host?secret", "https://host" },
+        { "https://host#secret", "https://host" },
+        { "https://me:secret@host/", "https://" },
+        { "me:secret@host/", "" },
+        { "https://host/a@b", "https://host" },
+        { "https://host/://secret", "https://host" },
+        { "https://[::1]:1/secret", "https://[::1]:1" },
+        { "http:/secret", "http:" },
+        { "/secret", "" },
+        { "http://", "http://" },
+        { "http:", "http:" },
+        { "", "" }
+    };
+
+    for (i = 0; i < sizeof(urls) / sizeof(urls[0]); i++) {
+        text.len = strlen(urls[i][0]);
+        text.data = malloc(text.len ? text.len : 1);
+        assert_non_null(text.data);
+        memcpy(text.data, urls[i][0], text.len);
+
+        origin = ngx_s3jobs_url_origin(&text);
+
+        assert_int_equal(origin.len, strlen(urls[i][1]));
+        assert_memory_equal(origin.data, urls[i][1], origin.len);
+
+        free(text.data);
+    }
+}
+
+
 static void
 test_no_list(void **state)
 {
@@ -195,6 +235,7 @@ main(void)
 {
     const struct CMUnitTest  tests[] = {
         cmocka_unit_test(test_urls),
+        cmocka_unit_test(test_origin),
         cmocka_unit_test(test_no_list),
         cmocka_unit_test(test_host)
     };
