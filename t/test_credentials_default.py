@@ -18,6 +18,7 @@ KEYS = {'AWS_ACCESS_KEY_ID': 'AKIDENV',
         'AWS_SECRET_ACCESS_KEY': 'sEcReTeNv'}
 WEB = {'AWS_WEB_IDENTITY_TOKEN_FILE': '{dir}/token', 'AWS_ROLE_ARN': ROLE}
 FULL = {'AWS_CONTAINER_CREDENTIALS_FULL_URI': '{agent}'}
+CONFIG = {'AWS_CONFIG_FILE': '{dir}/config'}
 FILE = {'AWS_SHARED_CREDENTIALS_FILE': '{dir}/credentials'}
 HOME = {'HOME': '{dir}/home'}
 
@@ -47,6 +48,51 @@ ENVIRONMENTS = {
     'profile with half a pair': ({**FILE, 'AWS_PROFILE': 'half', **FULL},
                                  None),
     'container': (FULL, 'container'),
+
+    # a profile that is named and not there, one of another kind: nobody else
+    # signs in its place
+    'no such profile': ({**FILE, 'AWS_PROFILE': 'nosuch', **FULL}, None),
+    'no such profile, imds': ({**FILE, 'AWS_PROFILE': 'nosuch'}, None),
+    'no such profile, older name': ({**FILE, 'AWS_DEFAULT_PROFILE': 'nosuch',
+                                     'AWS_PROFILE': 'other'}, None),
+    'the older name comes first': ({**FILE, 'AWS_DEFAULT_PROFILE': 'other',
+                                    'AWS_PROFILE': 'nosuch'}, 'file'),
+    'no such profile and keys': ({**FILE, **KEYS, 'AWS_PROFILE': 'nosuch'},
+                                 None),
+    'no such profile, web identity': ({**WEB, **FILE,
+                                       'AWS_PROFILE': 'nosuch'}, None),
+    'a profile and no file': ({**FULL, 'AWS_PROFILE': 'nosuch'}, None),
+    'default is named': ({**FILE, 'AWS_PROFILE': 'default'}, 'file'),
+    'default is named, not there': (
+        {'AWS_SHARED_CREDENTIALS_FILE': '{dir}/others', **FULL,
+         'AWS_PROFILE': 'default'}, None),
+    'role': ({**FILE, 'AWS_PROFILE': 'role', **FULL}, None),
+    'role and keys': ({**FILE, 'AWS_PROFILE': 'role-and-keys'}, None),
+    'role, keys of the environment': ({**FILE, 'AWS_PROFILE': 'role', **KEYS},
+                                      'env'),
+    'process': ({**FILE, 'AWS_PROFILE': 'process', **FULL}, None),
+    'process and keys': ({**FILE, 'AWS_PROFILE': 'process-and-keys'}, 'file'),
+    'sso': ({**FILE, 'AWS_PROFILE': 'sso', **FULL}, None),
+
+    # what is only in the config file
+    'config: region': ({**CONFIG, 'AWS_PROFILE': 'region', **FULL},
+                       'container'),
+    'config: region, keys in the file': (
+        {**FILE, **CONFIG, 'AWS_PROFILE': 'other'}, 'file'),
+    'config: region, keys in the environment': (
+        {**CONFIG, 'AWS_PROFILE': 'region', **KEYS}, 'env'),
+    'config: role': ({**CONFIG, 'AWS_PROFILE': 'role', **FULL}, None),
+    'config: role, keys in the environment': (
+        {**CONFIG, 'AWS_PROFILE': 'role', **KEYS}, 'env'),
+    'config: process': ({**CONFIG, 'AWS_PROFILE': 'process'}, None),
+    'config: default': ({'AWS_CONFIG_FILE': '{dir}/config-default', **FULL},
+                        None),
+    'config: default with a prefix': (
+        {'AWS_CONFIG_FILE': '{dir}/config-profile-default', **FULL}, None),
+    'config: quoted': ({**CONFIG, 'AWS_PROFILE': 'two words', **FULL}, None),
+    'config: no such profile': ({**CONFIG, 'AWS_PROFILE': 'nosuch', **KEYS},
+                                None),
+    'config: at home': ({'HOME': '{dir}/home', 'AWS_PROFILE': 'sso'}, None),
 }
 
 CREDENTIALS = """\
@@ -63,6 +109,51 @@ aws_secret_access_key = sEcReThOmE
 aws_access_key_id = AKIDHALF
 [empty]
 region = eu-west-1
+[role]
+role_arn = arn:aws:iam::123456789012:role/r
+source_profile = other
+[role-and-keys]
+role_arn = arn:aws:iam::123456789012:role/r
+source_profile = other
+aws_access_key_id = AKIDROLE
+aws_secret_access_key = sEcReTrOlE
+[process]
+credential_process = /bin/false
+[process-and-keys]
+credential_process = /bin/false
+aws_access_key_id = AKIDPROC
+aws_secret_access_key = sEcReTpRoC
+[sso]
+sso_start_url = https://example.awsapps.com/start
+sso_region = eu-west-1
+sso_account_id = 123456789012
+sso_role_name = reader
+[login]
+login_session = arn:aws:iam::123456789012:user/me
+[web]
+web_identity_token_file = /nonexistent
+role_arn = arn:aws:iam::123456789012:role/r
+"""
+
+SETTINGS = """\
+[profile region]
+region = eu-west-1
+[profile role]
+role_arn = arn:aws:iam::123456789012:role/r
+credential_source = Ec2InstanceMetadata
+[profile process]
+credential_process = /bin/false
+[profile other]
+region = eu-west-1
+[profile "two words"]
+credential_process = /bin/false
+[profile sso]
+sso_session = company
+sso_account_id = 123456789012
+sso_role_name = reader
+[sso-session company]
+sso_start_url = https://example.awsapps.com/start
+sso_region = eu-west-1
 """
 
 
@@ -70,7 +161,13 @@ region = eu-west-1
 def services(s3, tmp_path, nginx):
     (tmp_path / 'token').write_text(Sts.identity)
     nginx.credentials(tmp_path / 'credentials', CREDENTIALS)
+    (tmp_path / 'config').write_text(SETTINGS)
+    for name, section in ('default', 'default'), \
+            ('profile-default', 'profile default'):
+        (tmp_path / f'config-{name}').write_text(
+            f'[{section}]\ncredential_process = /bin/false\n')
     (tmp_path / 'home/.aws').mkdir(parents=True)
+    (tmp_path / 'home/.aws/config').write_text(SETTINGS)
     nginx.credentials(tmp_path / 'home/.aws/credentials', CREDENTIALS)
     nginx.credentials(tmp_path / 'others', CREDENTIALS.replace(
         '[default]', '[this]'))
@@ -91,18 +188,22 @@ def test_default(s3, nginx, services, monkeypatch, name):
             monkeypatch.delenv(variable)
     for variable, value in {'HOME': '/nonexistent', **env}.items():
         monkeypatch.setenv(variable, value)
-    monkeypatch.setenv('AWS_CONFIG_FILE', '/nonexistent')
     try:
-        botocore = METHODS[Session().get_credentials().method]
+        # None: a way that is not known here
+        botocore = METHODS.get(Session().get_credentials().method)
     except BotoCoreError:
         botocore = None
     assert botocore == choice
 
-    env = {'AWS_ACCESS_KEY_ID': None, 'AWS_SECRET_ACCESS_KEY': None, **env}
+    env = {'AWS_ACCESS_KEY_ID': None, 'AWS_SECRET_ACCESS_KEY': None,
+           'HOME': '/nonexistent', **env}
     sources = source('ops', 'default')
     if choice is None:
         code, text = nginx.check(sources=sources, env=env)
         assert code and '[emerg]' in text
+        profile = env.get('AWS_DEFAULT_PROFILE') or env.get('AWS_PROFILE')
+        assert f'profile "{profile or "default"}"' in text \
+            or 'credentials in the environment' in text
         return
     s3.verify = False                   # most of these keys it does not know
     gw = nginx(sources=sources, env=env)
@@ -110,6 +211,28 @@ def test_default(s3, nginx, services, monkeypatch, name):
         == [choice]
     gw.wait_log(rf'credentials "ops" from {choice}: key id ending in')
     assert gw.get().status == 200
+
+
+@pytest.mark.parametrize('profile, said', [
+    ('login', 'has login_session,'), ('web', 'has web_identity_token_file,')])
+def test_profile_of_another_kind(services, nginx, profile, said):
+    """What botocore does depends on its version, or is done otherwise."""
+    code, text = nginx.check(sources=source('ops', 'default'), env={
+        'AWS_ACCESS_KEY_ID': None, 'AWS_SECRET_ACCESS_KEY': None,
+        'AWS_PROFILE': profile, **{k: v.format(**services)
+                                   for k, v in {**FILE, **FULL}.items()}})
+    assert code and said in text and f'profile "{profile}"' in text
+
+
+def test_no_name_of_a_profile(s3, nginx, services):
+    """A variable that is empty is one that is not set."""
+    s3.verify = False
+    gw = nginx(sources=source('ops', 'default'), env={
+        'AWS_ACCESS_KEY_ID': None, 'AWS_SECRET_ACCESS_KEY': None,
+        'AWS_DEFAULT_PROFILE': '', 'AWS_PROFILE': '',
+        **{k: v.format(**services) for k, v in FILE.items()}})
+    assert gw.get().status == 200
+    assert s3.requests[-1].key_id == 'AKIDFILE'
 
 
 def test_nothing_by_default(s3, nginx):

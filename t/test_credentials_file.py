@@ -131,6 +131,89 @@ def test_defaults(s3, nginx, file, tmp_path, env, key):
     assert key_in_use(gw, s3) == key
 
 
+@pytest.mark.parametrize('text, said', [
+    ('role_arn = r\nsource_profile = a', ('role_arn', '"assume_role"')),
+    ('role_arn = r\ncredential_source = Environment',
+     ('role_arn', '"assume_role"')),
+    (f'role_arn = r\naws_access_key_id = {OLD}\n'
+     f'aws_secret_access_key = {OLD_SECRET}', ('role_arn', '"assume_role"')),
+    ('role_arn = r\nweb_identity_token_file = /t',
+     ('web_identity_token_file', '"web_identity"')),
+    ('credential_process = /bin/x --secret',
+     ('credential_process', '"aws configure export-credentials"')),
+    ('sso_session = s\nsso_account_id = 1\nsso_role_name = r',
+     ('sso_account_id', '"aws configure export-credentials"')),
+    ('login_session = l', ('login_session',
+                           '"aws configure export-credentials"'))])
+def test_profile_of_another_kind(nginx, file, text, said):
+    """It is never half used: what it is, and what to do."""
+    file(f'[a]\n{text}\n')
+    code, output = nginx.check(sources=file.source.replace('path',
+                                                           'profile=a path'))
+    assert code and all(f'{it}' in output for it in said)
+    assert f'"{file.path}", line ' in output and 'profile "a" has' in output
+    assert '/bin/x' not in output
+
+
+def test_profile_that_changes_its_kind(s3, nginx, file):
+    file(profile())
+    gw = nginx(sources=file.source)
+    file('[default]\ncredential_process = /bin/x\n')
+    gw.wait_log('profile "default" has credential_process, and keys are all')
+    assert key_in_use(gw, s3) == OLD
+
+
+PATHS = ['~/{}', '~root/{}', '~nosuchuser/{}', '~', '$HOME/{}', '${{HOME}}/{}',
+         '$NOSUCH/{}', '${{NOSUCH}}/{}', '/x/$AWS_REGION/{}', '/x/$AWS_REGION.y',
+         '/x/$', '/x/${{AWS_REGION', '/x/~/{}', '${{}}/{}', '$$AWS_REGION',
+         '~$AWS_REGION/{}', '${{AWS_REGION}}${{AWS_REGION}}/{}', '/x/$AWS-x',
+         '$HOME$AWS_REGION/{}']
+
+
+@pytest.mark.parametrize('home', ['/home/me', '/home/me//', '', '/', None])
+@pytest.mark.parametrize('path', PATHS)
+def test_path_of_the_environment(nginx, tmp_path, monkeypatch, path, home):
+    """As Python, and so botocore, expands it; relative ones are nginx's."""
+    path = path.format(f'no/{tmp_path.name}')
+    env = {'HOME': home, 'AWS_REGION': 'mars'}
+    for name in 'HOME', 'AWS_REGION', 'NOSUCH', 'AWS':
+        monkeypatch.delenv(name, raising=False)
+    for name, value in env.items():
+        if value is not None:
+            monkeypatch.setenv(name, value)
+    expected = os.path.expanduser(os.path.expandvars(path))
+    code, output = nginx.check(
+        sources='s3jobs_credentials_source ops file;',
+        env={**env, 'AWS_SHARED_CREDENTIALS_FILE': path})
+    assert code
+    [said] = re.findall(r'"(.*)" (?:failed|is not a regular)', output)
+    if not expected.startswith('/'):
+        expected = f'{tmp_path}/check1/{expected}'
+    assert said == expected
+
+
+def test_home_of_the_password_database(nginx, monkeypatch):
+    monkeypatch.delenv('HOME')
+    code, output = nginx.check(sources='s3jobs_credentials_source ops file'
+                               ' profile=no-such-profile;')
+    assert code
+    assert os.path.expanduser('~/.aws/credentials') in output
+
+
+def test_path_of_a_parameter(nginx, tmp_path):
+    """In nginx.conf it is as any other path there."""
+    code, output = nginx.check(sources='s3jobs_credentials_source ops file'
+                               ' path=~/x;', env={'HOME': '/home/me'})
+    assert code and '/check1/~/x"' in output
+
+
+def test_path_that_is_too_long(nginx):
+    code, output = nginx.check(
+        sources='s3jobs_credentials_source ops file;',
+        env={'AWS_SHARED_CREDENTIALS_FILE': '$LONG$LONG', 'LONG': 'x' * 3000})
+    assert code and 'is too long' in output
+
+
 def test_parameters_before_the_environment(s3, nginx, file, tmp_path):
     file(profile(NEW, NEW_SECRET, name='mine'))
     gw = nginx(sources=file.source.replace('path', 'profile=mine path'),
@@ -193,7 +276,8 @@ def test_readable_by_root_only(s3, nginx, file):
     assert key_in_use(gw, s3) == OLD
     file(profile(NEW, NEW_SECRET), 0o600)
     said = (rf'\[warn\].*"{file.path}" has changed but cannot be read by the'
-            ' worker process: reload nginx')
+            ' worker process, which tries again: if it may not read it,'
+            ' reload nginx')
     gw.wait_log(said)
     checks()
     assert len(gw.wait_log(said)) == 1
@@ -258,11 +342,31 @@ def test_broken_file(s3, nginx, file):
     assert '[emerg]' not in gw.log()
 
 
+def test_no_free_descriptor(s3, nginx, file):
+    """A file that could not be read when it was new is read later."""
+    said = '"{}" has changed but cannot be read by the worker process'
+    file(profile())
+    gw = nginx(sources=file.source, main='worker_rlimit_nofile 40;')
+    gw.expect('Too many open files')
+    assert key_in_use(gw, s3) == OLD
+    [worker] = gw.workers()
+    clients = [gw.connect() for _ in range(60)]
+    until(lambda: len(os.listdir(f'/proc/{worker}/fd')) == 40,
+          'worker without a free descriptor')
+    file(profile(NEW, NEW_SECRET))
+    gw.wait_log(said.format(file.path))
+    checks()
+    assert len(gw.wait_log(said.format(file.path))) == 1
+    for client in clients:
+        client.close()
+    wait_for_key(gw, s3, NEW)
+
+
 def test_half_a_key_pair(s3, nginx, file):
     file(profile())
     gw = nginx(sources=file.source)
     file(f'[default]\naws_access_key_id = {NEW}\n')
-    gw.wait_log('without aws_secret_access_key')
+    gw.wait_log('has no aws_secret_access_key')
     assert key_in_use(gw, s3) == OLD
 
 

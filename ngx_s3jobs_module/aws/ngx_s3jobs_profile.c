@@ -43,6 +43,13 @@ typedef struct {
 
 
 typedef struct {
+    ngx_str_t    name;
+    ngx_uint_t   first;       /* counts even if there are keys */
+    const char  *err;
+} ngx_s3jobs_profile_kind_t;
+
+
+typedef struct {
     ngx_str_t    value;
     ngx_uint_t   line;        /* 0: not there */
     ngx_uint_t   more;        /* first line that continues it, 0: none */
@@ -65,6 +72,8 @@ static ngx_uint_t ngx_s3jobs_profile_usable(ngx_uint_t n, ngx_str_t *value);
 static ngx_int_t ngx_s3jobs_profile_collect(ngx_s3jobs_profile_reader_t *r,
     ngx_str_t *profile, ngx_s3jobs_profile_value_t *own,
     ngx_s3jobs_profile_value_t *common, ngx_uint_t *header);
+static const char *ngx_s3jobs_profile_other(
+    ngx_s3jobs_profile_value_t *values, ngx_uint_t *line);
 static ngx_s3jobs_profile_value_t *ngx_s3jobs_profile_find(
     ngx_s3jobs_profile_value_t *values, ngx_str_t *option);
 static ngx_uint_t ngx_s3jobs_profile_twice(ngx_s3jobs_profile_reader_t *r,
@@ -86,7 +95,7 @@ static ngx_s3jobs_profile_key_t  ngx_s3jobs_profile_keys[] = {
       "lack the access key id",
       "have an access key id that is too long, or has a character other than "
       "visible ASCII, or a \"/\" or \",\"",
-      "has a profile without aws_access_key_id",
+      "has no aws_access_key_id",
       "has an empty aws_access_key_id",
       "has an aws_access_key_id that is too long, or has a character other "
       "than visible ASCII, or a \"/\" or \",\"" },
@@ -96,7 +105,7 @@ static ngx_s3jobs_profile_key_t  ngx_s3jobs_profile_keys[] = {
       "lack the secret access key",
       "have a secret access key that is too long, or has a character other "
       "than visible ASCII",
-      "has a profile without aws_secret_access_key",
+      "has no aws_secret_access_key",
       "has an empty aws_secret_access_key",
       "has an aws_secret_access_key that is too long, or has a character "
       "other than visible ASCII" },
@@ -115,6 +124,43 @@ static ngx_s3jobs_profile_key_t  ngx_s3jobs_profile_keys[] = {
 
     { ngx_string("aws_security_token"), 0, NULL, NULL, NULL, NULL, NULL }
 };
+
+
+#define ngx_s3jobs_profile_type(name, first, type)                            \
+    { ngx_string(name), first,                                                \
+      "has " name ", and keys are all that is read here: use a source of "    \
+      "type \"" type "\"" }
+
+#define ngx_s3jobs_profile_export(name, first)                                \
+    { ngx_string(name), first,                                                \
+      "has " name ", and keys are all that is read here: write them to a "    \
+      "file, again and again, with \"aws configure export-credentials\"" }
+
+
+/* other kinds of profiles, in the order in which botocore knows them */
+
+static ngx_s3jobs_profile_kind_t  ngx_s3jobs_profile_kinds[] = {
+    ngx_s3jobs_profile_type("web_identity_token_file", 1, "web_identity"),
+    ngx_s3jobs_profile_type("role_arn", 1, "assume_role"),
+    ngx_s3jobs_profile_export("sso_account_id", 1),
+    ngx_s3jobs_profile_export("sso_role_name", 1),
+    ngx_s3jobs_profile_export("login_session", 1),
+    ngx_s3jobs_profile_export("sso_session", 0),
+    ngx_s3jobs_profile_export("sso_start_url", 0),
+    ngx_s3jobs_profile_export("credential_process", 0)
+};
+
+
+#define NGX_S3JOBS_PROFILE_NKINDS                                             \
+    (sizeof(ngx_s3jobs_profile_kinds) / sizeof(ngx_s3jobs_profile_kinds[0]))
+
+/* those of the keys, then those of the kinds */
+#define NGX_S3JOBS_PROFILE_NVALUES                                            \
+    (NGX_S3JOBS_PROFILE_NKEYS + NGX_S3JOBS_PROFILE_NKINDS)
+
+_Static_assert(sizeof(ngx_s3jobs_profile_keys)
+               == NGX_S3JOBS_PROFILE_NKEYS * sizeof(ngx_s3jobs_profile_key_t),
+               "each key has its number");
 
 
 const char *
@@ -176,8 +222,8 @@ ngx_s3jobs_credentials_profile(ngx_str_t *text, ngx_str_t *profile,
 {
     ngx_uint_t                    n, header;
     ngx_s3jobs_profile_key_t     *key;
-    ngx_s3jobs_profile_value_t    own[NGX_S3JOBS_PROFILE_NKEYS];
-    ngx_s3jobs_profile_value_t    common[NGX_S3JOBS_PROFILE_NKEYS];
+    ngx_s3jobs_profile_value_t    own[NGX_S3JOBS_PROFILE_NVALUES];
+    ngx_s3jobs_profile_value_t    common[NGX_S3JOBS_PROFILE_NVALUES];
     ngx_s3jobs_profile_reader_t   r;
 
     ngx_memzero(c, sizeof(ngx_s3jobs_credentials_t));
@@ -197,15 +243,21 @@ ngx_s3jobs_credentials_profile(ngx_str_t *text, ngx_str_t *profile,
     }
 
     if (header == 0) {
-        *err = "has no such profile";
+        *err = "does not exist";
         *line = 0;
         return NGX_DECLINED;
     }
 
-    for (n = 0; n < NGX_S3JOBS_PROFILE_NKEYS; n++) {
+    for (n = 0; n < NGX_S3JOBS_PROFILE_NVALUES; n++) {
         if (own[n].line == 0) {
             own[n] = common[n];
         }
+    }
+
+    *err = ngx_s3jobs_profile_other(own, line);
+
+    if (*err) {
+        return NGX_ERROR;
     }
 
     if (own[NGX_S3JOBS_PROFILE_OLD_TOKEN].line != 0) {
@@ -244,6 +296,28 @@ ngx_s3jobs_credentials_profile(ngx_str_t *text, ngx_str_t *profile,
     c->session_token = own[NGX_S3JOBS_PROFILE_TOKEN].value;
 
     return NGX_OK;
+}
+
+
+static const char *
+ngx_s3jobs_profile_other(ngx_s3jobs_profile_value_t *values,
+    ngx_uint_t *line)
+{
+    ngx_uint_t                  n;
+    ngx_s3jobs_profile_kind_t  *kind;
+
+    for (n = 0; n < NGX_S3JOBS_PROFILE_NKINDS; n++) {
+        kind = &ngx_s3jobs_profile_kinds[n];
+        *line = values[NGX_S3JOBS_PROFILE_NKEYS + n].line;
+
+        if (*line
+            && (kind->first || values[NGX_S3JOBS_PROFILE_KEY_ID].line == 0))
+        {
+            return kind->err;
+        }
+    }
+
+    return NULL;
 }
 
 
@@ -338,16 +412,19 @@ static ngx_s3jobs_profile_value_t *
 ngx_s3jobs_profile_find(ngx_s3jobs_profile_value_t *values,
     ngx_str_t *option)
 {
-    ngx_uint_t  n;
+    ngx_str_t   *name;
+    ngx_uint_t   n;
 
     if (values == NULL) {
         return NULL;
     }
 
-    for (n = 0; n < NGX_S3JOBS_PROFILE_NKEYS; n++) {
-        if (ngx_s3jobs_profile_case_equal(option,
-                                          &ngx_s3jobs_profile_keys[n].name))
-        {
+    for (n = 0; n < NGX_S3JOBS_PROFILE_NVALUES; n++) {
+        name = n < NGX_S3JOBS_PROFILE_NKEYS
+               ? &ngx_s3jobs_profile_keys[n].name
+               : &ngx_s3jobs_profile_kinds[n - NGX_S3JOBS_PROFILE_NKEYS].name;
+
+        if (ngx_s3jobs_profile_case_equal(option, name)) {
             return &values[n];
         }
     }

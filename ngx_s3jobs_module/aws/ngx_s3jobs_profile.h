@@ -42,13 +42,15 @@ const char *ngx_s3jobs_credentials_check(ngx_s3jobs_credentials_t *c);
  * Python's configparser has it, "#" and ";" comment lines, no quoting; a
  * section or a key given twice is an error wherever it is, and so is a
  * credential that is missing, continued in an indented line, or unfit for
- * ngx_s3jobs_credentials_check().  The values in c refer to memory of text.
- * expires is set to 0.
+ * ngx_s3jobs_credentials_check().  So is a profile that botocore would take
+ * for one of another kind, which assumes a role, say, and so is one without
+ * keys that runs a program.  The values in c refer to memory of text.  expires
+ * is set to 0.
  *
- * Returns NGX_OK; NGX_DECLINED if the profile is not there or has no
- * aws_access_key_id; or NGX_ERROR.  For the latter two, err is a static text
- * that completes 'credentials file "..." ...' without any value, and line, if
- * not 0, the line at fault.
+ * Returns NGX_OK; NGX_DECLINED if the profile is not there, line is 0 then, or
+ * has no aws_access_key_id; or NGX_ERROR.  For the latter two, err is a static
+ * text that completes 'profile "..." ...' without any value, and line, if not
+ * 0, the line at fault.
  */
 ngx_int_t ngx_s3jobs_credentials_profile(ngx_str_t *text, ngx_str_t *profile,
     ngx_s3jobs_credentials_t *c, const char **err, ngx_uint_t *line);

@@ -20,8 +20,11 @@
 typedef struct {
     ngx_str_t     path;
     ngx_str_t     profile;
+    const char   *named;          /* what names the profile, NULL: nothing */
     struct stat   info;           /* of the file as it was last read */
-    unsigned      unreadable:1;   /* said so already */
+    struct stat   failed;         /* of the one of which it was said ... */
+    ngx_err_t     err;            /* ... that it cannot be read, and why */
+    unsigned      missing:1;      /* said so already */
 } ngx_http_s3jobs_file_t;
 
 
@@ -29,11 +32,21 @@ static ngx_int_t ngx_http_s3jobs_file_configured(ngx_conf_t *cf,
     ngx_http_s3jobs_source_t *source);
 static char *ngx_http_s3jobs_file_configure(ngx_conf_t *cf,
     ngx_http_s3jobs_source_t *source);
+static ngx_int_t ngx_http_s3jobs_file_look(ngx_http_s3jobs_file_t *file,
+    ngx_str_t *section, ngx_log_t *log, const char **err, ngx_uint_t *line);
+static ngx_int_t ngx_http_s3jobs_file_config(ngx_conf_t *cf,
+    ngx_http_s3jobs_file_t *config);
+static ngx_int_t ngx_http_s3jobs_file_sections(ngx_conf_t *cf,
+    ngx_http_s3jobs_file_t *config, const char **err, ngx_uint_t *line);
 static ngx_int_t ngx_http_s3jobs_file_defaults(ngx_conf_t *cf,
-    ngx_http_s3jobs_source_t *source);
+    ngx_http_s3jobs_file_t *file);
 static ngx_int_t ngx_http_s3jobs_file_start(ngx_cycle_t *cycle,
     ngx_http_s3jobs_source_t *source);
 static void ngx_http_s3jobs_file_check(ngx_event_t *ev);
+static ngx_uint_t ngx_http_s3jobs_file_changed(ngx_http_s3jobs_file_t *file,
+    struct stat *info, ngx_log_t *log);
+static ngx_int_t ngx_http_s3jobs_file_reread(ngx_http_s3jobs_file_t *file,
+    struct stat *info, ngx_str_t *text, ngx_log_t *log);
 static ngx_uint_t ngx_http_s3jobs_file_same(struct stat *a, struct stat *b);
 static ngx_int_t ngx_http_s3jobs_file_read(ngx_http_s3jobs_file_t *file,
     ngx_str_t *text, ngx_uint_t level, ngx_log_t *log);
@@ -67,38 +80,179 @@ static ngx_int_t
 ngx_http_s3jobs_file_configured(ngx_conf_t *cf,
     ngx_http_s3jobs_source_t *source)
 {
-    ngx_int_t                  rc;
-    ngx_str_t                  text;
-    ngx_uint_t                 line;
-    const char                *err;
-    struct stat                info;
-    ngx_http_s3jobs_file_t    *file;
-    ngx_s3jobs_credentials_t   c;
-
-    if (ngx_http_s3jobs_file_defaults(cf, source) != NGX_OK) {
-        return NGX_ERROR;
-    }
+    ngx_uint_t               line;
+    const char              *err;
+    ngx_http_s3jobs_file_t  *file;
 
     file = source->data;
 
-    if (stat((char *) file->path.data, &info) == -1) {
-        return NGX_DECLINED;
+    if (ngx_http_s3jobs_file_defaults(cf, file) != NGX_OK) {
+        return NGX_ERROR;
     }
 
-    /* what is wrong with the file, configure() says */
+    switch (ngx_http_s3jobs_file_look(file, &file->profile, cf->log, &err,
+                                      &line))
+    {
+    case NGX_DECLINED:
+    case NGX_ABORT:
+        return NGX_DECLINED;
 
-    if (ngx_http_s3jobs_file_read(file, &text, NGX_LOG_EMERG, cf->log)
+    default:
+
+        /* what is wrong with the file, configure() says */
+
+        return NGX_OK;
+    }
+}
+
+
+/*
+ * NGX_OK: the profile has keys, NGX_DECLINED: it has none, NGX_ABORT: there is
+ * no such profile, or no file; NGX_ERROR: err says why, or has been logged if
+ * it is NULL.
+ */
+
+static ngx_int_t
+ngx_http_s3jobs_file_look(ngx_http_s3jobs_file_t *file, ngx_str_t *section,
+    ngx_log_t *log, const char **err, ngx_uint_t *line)
+{
+    ngx_int_t                 rc;
+    ngx_str_t                 text;
+    struct stat               info;
+    ngx_s3jobs_credentials_t  c;
+
+    *err = NULL;
+
+    if (stat((char *) file->path.data, &info) == -1) {
+        return NGX_ABORT;
+    }
+
+    if (ngx_http_s3jobs_file_read(file, &text, NGX_LOG_EMERG, log)
         != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    rc = ngx_s3jobs_credentials_profile(&text, section, &c, err, line);
+
+    ngx_http_s3jobs_file_free(&text);
+
+    return rc == NGX_DECLINED && *line == 0 ? NGX_ABORT : rc;
+}
+
+
+ngx_int_t
+ngx_http_s3jobs_file_profile(ngx_conf_t *cf, ngx_http_s3jobs_source_t *source,
+    ngx_uint_t keys)
+{
+    ngx_int_t                rc, other;
+    ngx_uint_t               line;
+    const char              *err;
+    ngx_http_s3jobs_file_t   file, config;
+
+    ngx_memzero(&file, sizeof(ngx_http_s3jobs_file_t));
+    ngx_memzero(&config, sizeof(ngx_http_s3jobs_file_t));
+
+    if (ngx_http_s3jobs_file_defaults(cf, &file) != NGX_OK
+        || ngx_http_s3jobs_file_config(cf, &config) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    rc = ngx_http_s3jobs_file_look(&file, &file.profile, cf->log, &err,
+                                   &line);
+
+    config.profile = file.profile;
+
+    other = ngx_http_s3jobs_file_sections(cf, &config, &err, &line);
+
+    if (rc == NGX_ABORT && other == NGX_ABORT && file.named) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "profile \"%V\", which %s names, is neither in "
+                           "\"%V\" nor in \"%V\", for credentials source "
+                           "\"%V\" in \"s3jobs_credentials_source\" directive",
+                           &file.profile, file.named, &file.path,
+                           &config.path, &source->name);
+        return NGX_ERROR;
+    }
+
+    if (keys || other == NGX_ABORT || other == NGX_DECLINED
+        || (other == NGX_OK && rc == NGX_OK))
     {
         return NGX_OK;
     }
 
-    rc = ngx_s3jobs_credentials_profile(&text, &file->profile, &c, &err,
-                                        &line);
+    if (other == NGX_OK) {
+        err = "has keys here, where only a source of type \"file\" that names "
+              "this file reads them";
+    }
 
-    ngx_http_s3jobs_file_free(&text);
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "config file \"%V\", line %ui, profile \"%V\" %s, for "
+                       "credentials source \"%V\" in "
+                       "\"s3jobs_credentials_source\" directive",
+                       &config.path, line, &config.profile,
+                       err ? err : "cannot be read", &source->name);
 
-    return rc == NGX_DECLINED ? NGX_DECLINED : NGX_OK;
+    return NGX_ERROR;
+}
+
+
+static ngx_int_t
+ngx_http_s3jobs_file_config(ngx_conf_t *cf, ngx_http_s3jobs_file_t *config)
+{
+    ngx_http_s3jobs_source_default(&config->path, "AWS_CONFIG_FILE");
+
+    if (config->path.len == 0) {
+        ngx_str_set(&config->path, "~/.aws/config");
+    }
+
+    return ngx_http_s3jobs_source_home(cf, &config->path);
+}
+
+
+/* in this file, sections of other names than "default" have a prefix */
+
+static ngx_int_t
+ngx_http_s3jobs_file_sections(ngx_conf_t *cf, ngx_http_s3jobs_file_t *config,
+    const char **err, ngx_uint_t *line)
+{
+    ngx_int_t     rc;
+    ngx_str_t     section, *profile;
+    const char  **format;
+
+    static const char *formats[] = {
+        "profile %V%Z", "profile \"%V\"%Z", "profile '%V'%Z", NULL
+    };
+
+    profile = &config->profile;
+
+    if (profile->len == 7 && ngx_strncmp(profile->data, "default", 7) == 0) {
+        rc = ngx_http_s3jobs_file_look(config, profile, cf->log, err, line);
+
+        if (rc != NGX_ABORT) {
+            return rc;
+        }
+    }
+
+    section.data = ngx_pnalloc(cf->pool, sizeof("profile \"\"")
+                                         + profile->len);
+    if (section.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    for (format = formats; *format; format++) {
+        section.len = ngx_sprintf(section.data, *format, profile)
+                      - section.data - 1;
+
+        rc = ngx_http_s3jobs_file_look(config, &section, cf->log, err, line);
+
+        if (rc != NGX_ABORT) {
+            return rc;
+        }
+    }
+
+    return NGX_ABORT;
 }
 
 
@@ -111,12 +265,13 @@ ngx_http_s3jobs_file_configure(ngx_conf_t *cf,
     ngx_http_s3jobs_file_t    *file;
     ngx_s3jobs_credentials_t   c;
 
-    if (ngx_http_s3jobs_file_defaults(cf, source) != NGX_OK) {
+    file = source->data;
+
+    if (ngx_http_s3jobs_file_defaults(cf, file) != NGX_OK) {
         return NGX_CONF_ERROR;
     }
 
     rv = NGX_CONF_ERROR;
-    file = source->data;
 
     if (ngx_http_s3jobs_file_read(file, &text, NGX_LOG_EMERG, cf->log)
         != NGX_OK)
@@ -152,43 +307,42 @@ failed:
 }
 
 
+/* a path of nginx.conf is as any other there; botocore's order of names */
+
 static ngx_int_t
-ngx_http_s3jobs_file_defaults(ngx_conf_t *cf,
-    ngx_http_s3jobs_source_t *source)
+ngx_http_s3jobs_file_defaults(ngx_conf_t *cf, ngx_http_s3jobs_file_t *file)
 {
-    ngx_str_t                home;
-    ngx_http_s3jobs_file_t  *file;
+    ngx_int_t     rc;
+    const char  **name;
 
-    file = source->data;
+    static const char  *names[] = {
+        "AWS_DEFAULT_PROFILE", "AWS_PROFILE", NULL
+    };
 
-    ngx_http_s3jobs_source_default(&file->path,
-                                   "AWS_SHARED_CREDENTIALS_FILE");
+    if (file->path.len) {
+        rc = ngx_conf_full_name(cf->cycle, &file->path, 1);
 
-    if (file->path.len == 0) {
-        ngx_http_s3jobs_getenv("HOME", &home);
+    } else {
+        ngx_http_s3jobs_getenv("AWS_SHARED_CREDENTIALS_FILE", &file->path);
 
-        file->path.data = ngx_pnalloc(cf->pool, home.len
-                                      + sizeof("/.aws/credentials"));
-        if (file->path.data == NULL) {
-            return NGX_ERROR;
+        if (file->path.len == 0) {
+            ngx_str_set(&file->path, "~/.aws/credentials");
         }
 
-        file->path.len = ngx_sprintf(file->path.data, "%V/.aws/credentials%Z",
-                                     &home)
-                         - file->path.data - 1;
+        rc = ngx_http_s3jobs_source_home(cf, &file->path);
     }
 
-    if (ngx_conf_full_name(cf->cycle, &file->path, 1) != NGX_OK) {
-        return NGX_ERROR;
+    for (name = names; *name && file->profile.len == 0; name++) {
+        ngx_http_s3jobs_getenv(*name, &file->profile);
+        file->named = *name;
     }
-
-    ngx_http_s3jobs_source_default(&file->profile, "AWS_PROFILE");
 
     if (file->profile.len == 0) {
         ngx_str_set(&file->profile, "default");
+        file->named = NULL;
     }
 
-    return NGX_OK;
+    return rc;
 }
 
 
@@ -225,36 +379,13 @@ ngx_http_s3jobs_file_check(ngx_event_t *ev)
 
     ngx_add_timer(ev, NGX_HTTP_S3JOBS_FILE_CHECK);
 
-    if (stat((char *) file->path.data, &info) == -1) {
-        if (!file->unreadable) {
-            file->unreadable = 1;
-            ngx_log_error(NGX_LOG_WARN, ev->log, ngx_errno,
-                          "stat() \"%V\" failed, the credentials read before "
-                          "stay in use", &file->path);
-        }
-
-        return;
-    }
-
-    if (ngx_http_s3jobs_file_same(&info, &file->info)) {
-        file->unreadable = 0;
-        return;
-    }
-
-    /* a file that cannot be read or used is not tried until it changes */
-
-    file->info = info;
-    file->unreadable = 0;
-
-    if (ngx_http_s3jobs_file_read(file, &text, NGX_LOG_ERR, ev->log)
-        != NGX_OK)
+    if (!ngx_http_s3jobs_file_changed(file, &info, ev->log)
+        || ngx_http_s3jobs_file_reread(file, &info, &text, ev->log) != NGX_OK)
     {
-        ngx_log_error(NGX_LOG_WARN, ev->log, 0,
-                      "credentials file \"%V\" has changed but cannot be read "
-                      "by the worker process: reload nginx to use it",
-                      &file->path);
         return;
     }
+
+    /* a file that cannot be used is not tried until it changes */
 
     if (ngx_http_s3jobs_file_parse(file, &text, &c, NGX_LOG_ERR, ev->log)
         == NGX_OK)
@@ -263,6 +394,65 @@ ngx_http_s3jobs_file_check(ngx_event_t *ev)
     }
 
     ngx_http_s3jobs_file_free(&text);
+}
+
+
+static ngx_uint_t
+ngx_http_s3jobs_file_changed(ngx_http_s3jobs_file_t *file,
+    struct stat *info, ngx_log_t *log)
+{
+    if (stat((char *) file->path.data, info) == -1) {
+
+        if (!file->missing) {
+            ngx_log_error(NGX_LOG_WARN, log, ngx_errno,
+                          "stat() \"%V\" failed, the credentials read before "
+                          "stay in use", &file->path);
+        }
+
+        file->missing = 1;
+
+        return 0;
+    }
+
+    file->missing = 0;
+
+    return !ngx_http_s3jobs_file_same(info, &file->info);
+}
+
+
+/*
+ * Tried again each time, since it may fail for want of a descriptor, say; the
+ * log has the reason once for each file, and no more while it is the same.
+ */
+
+static ngx_int_t
+ngx_http_s3jobs_file_reread(ngx_http_s3jobs_file_t *file, struct stat *info,
+    ngx_str_t *text, ngx_log_t *log)
+{
+    ngx_err_t   err;
+    ngx_uint_t  level;
+
+    level = ngx_http_s3jobs_file_same(info, &file->failed) ? NGX_LOG_DEBUG
+                                                           : NGX_LOG_ERR;
+    ngx_set_errno(0);
+
+    if (ngx_http_s3jobs_file_read(file, text, level, log) == NGX_OK) {
+        return NGX_OK;
+    }
+
+    err = ngx_errno;
+
+    if (level == NGX_LOG_ERR || err != file->err) {
+        ngx_log_error(NGX_LOG_WARN, log, err,
+                      "credentials file \"%V\" has changed but cannot be read "
+                      "by the worker process, which tries again: if it may "
+                      "not read it, reload nginx", &file->path);
+    }
+
+    file->err = err;
+    file->failed = *info;
+
+    return NGX_ERROR;
 }
 
 

@@ -86,6 +86,14 @@ ngx_int_t ngx_http_s3jobs_source_path(ngx_conf_t *cf, ngx_str_t *option,
     const char *name);
 
 /*
+ * A path in a file's variable of the environment, or its default, as botocore
+ * has it: $NAME and ${NAME} are replaced if they are set, "~" and "~user" by
+ * a home, which is that of the password database if HOME is not set; the path
+ * is made absolute then.  NGX_OK, or NGX_ERROR with a message logged.
+ */
+ngx_int_t ngx_http_s3jobs_source_home(ngx_conf_t *cf, ngx_str_t *path);
+
+/*
  * Splits the URL of a service, see ngx_s3jobs_url_parse(); an endpoint is a
  * URL without a path.  Return NGX_OK, or NGX_ERROR with a message logged.
  */
@@ -99,6 +107,17 @@ ngx_int_t ngx_http_s3jobs_source_endpoint(ngx_conf_t *cf,
 /* nothing tells where credentials are: fatal for no nginx -t, see above */
 void ngx_http_s3jobs_source_idle(ngx_conf_t *cf,
     ngx_http_s3jobs_source_t *source, const char *missing);
+
+
+/*
+ * For the type "default": whether the profile that is in effect can be passed
+ * over.  It cannot if AWS_PROFILE names it and it is nowhere, or if the
+ * AWS tools would get credentials from it in a way that is not known here:
+ * another identity would sign then.  With keys in the environment, which come
+ * first, only the former counts.  NGX_OK, or NGX_ERROR with a message logged.
+ */
+ngx_int_t ngx_http_s3jobs_file_profile(ngx_conf_t *cf,
+    ngx_http_s3jobs_source_t *source, ngx_uint_t keys);
 
 
 extern ngx_http_s3jobs_provider_t  ngx_http_s3jobs_env_provider;

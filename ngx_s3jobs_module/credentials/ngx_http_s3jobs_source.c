@@ -271,6 +271,12 @@ ngx_http_s3jobs_default_configure(ngx_conf_t *cf,
     ngx_int_t                     rc;
     ngx_http_s3jobs_provider_t  **p;
 
+    rc = ngx_http_s3jobs_env_provider.configured(cf, source);
+
+    if (ngx_http_s3jobs_file_profile(cf, source, rc == NGX_OK) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
     for (p = ngx_http_s3jobs_chain; *p; p++) {
 
         if (ngx_http_s3jobs_set_provider(cf, source, *p) != NGX_OK) {

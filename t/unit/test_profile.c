@@ -21,6 +21,12 @@
 #define EARLY  "has a line before the first [profile]"
 #define NULLS  "has a NUL byte"
 
+#define OTHER(name)  "has " name ", and keys are all that is read here: "
+#define TYPE(name)   "use a source of type \"" name "\""
+#define EXPORT                                                                \
+    "write them to a file, again and again, with "                            \
+    "\"aws configure export-credentials\""
+
 
 typedef struct {
     const char  *text;
@@ -87,6 +93,9 @@ static const good_t  good[] = {
     { "[b]\nx = 1\n  [a]\n  z\n[a]\n" PAIR, "a", "AKID", "wJal/+r", "" },
     { "[DEFAULT]\naws_session_token=t\n u\n[a]\n" PAIR
       "aws_session_token=v\n", "a", "AKID", "wJal/+r", "v" },
+    { "[a]\n" PAIR "credential_process=/bin/x\nsso_session=x\n"
+      "source_profile=b\nmfa_serial=x\n", "a", "AKID", "wJal/+r", "" },
+    { "[b]\nrole_arn=x\n[a]\n" PAIR, "a", "AKID", "wJal/+r", "" },
     { "[a]\n" PAIR "\n\n   # c\n   \n", "a", "AKID", "wJal/+r", "" },
     { "[a]\n" PAIR "\xc3\xa4=\xff\n", "a", "AKID", "wJal/+r", "" },
     { NULL, NULL, NULL, NULL, NULL }
@@ -94,21 +103,41 @@ static const good_t  good[] = {
 
 
 static const bad_t  bad[] = {
-    { "", "a", NGX_DECLINED, 0, "has no such profile" },
-    { "[a]\n" PAIR, "b", NGX_DECLINED, 0, "has no such profile" },
-    { "[a]\n" PAIR, "A", NGX_DECLINED, 0, "has no such profile" },
-    { "[a]\n" PAIR, "", NGX_DECLINED, 0, "has no such profile" },
-    { "[ a]\n" PAIR, "a", NGX_DECLINED, 0, "has no such profile" },
-    { "[aa]\n" PAIR, "a", NGX_DECLINED, 0, "has no such profile" },
+    { "", "a", NGX_DECLINED, 0, "does not exist" },
+    { "[a]\n" PAIR, "b", NGX_DECLINED, 0, "does not exist" },
+    { "[a]\n" PAIR, "A", NGX_DECLINED, 0, "does not exist" },
+    { "[a]\n" PAIR, "", NGX_DECLINED, 0, "does not exist" },
+    { "[ a]\n" PAIR, "a", NGX_DECLINED, 0, "does not exist" },
+    { "[aa]\n" PAIR, "a", NGX_DECLINED, 0, "does not exist" },
     { "[DEFAULT]\n" PAIR, "DEFAULT", NGX_DECLINED, 0,
-      "has no such profile" },
-    { "[b]\nx=1\n [a]\n", "a", NGX_DECLINED, 0, "has no such profile" },
+      "does not exist" },
+    { "[b]\nx=1\n [a]\n", "a", NGX_DECLINED, 0, "does not exist" },
     { "# c\n[a]\nx=1\n", "a", NGX_DECLINED, 2,
-      "has a profile without aws_access_key_id" },
+      "has no aws_access_key_id" },
     { "[a]\naws_secret_access_key=s\n", "a", NGX_DECLINED, 1,
-      "has a profile without aws_access_key_id" },
+      "has no aws_access_key_id" },
     { "[b]\n[a]\naws_access_key_id=A\n", "a", NGX_ERROR, 2,
-      "has a profile without aws_secret_access_key" },
+      "has no aws_secret_access_key" },
+    { "[a]\n" PAIR "role_arn=x\n", "a", NGX_ERROR, 4,
+      OTHER("role_arn") TYPE("assume_role") },
+    { "[a]\nRole_Arn =\nsource_profile=b\n[b]\n" PAIR, "a", NGX_ERROR, 2,
+      OTHER("role_arn") TYPE("assume_role") },
+    { "[a]\nrole_arn=x\nweb_identity_token_file=/y\n", "a", NGX_ERROR, 3,
+      OTHER("web_identity_token_file") TYPE("web_identity") },
+    { "[a]\nsso_session=x\nsso_account_id=1\nsso_role_name=y\n", "a",
+      NGX_ERROR, 3, OTHER("sso_account_id") EXPORT },
+    { "[a]\nsso_session=x\n", "a", NGX_ERROR, 2,
+      OTHER("sso_session") EXPORT },
+    { "[a]\nsso_start_url=x\n", "a", NGX_ERROR, 2,
+      OTHER("sso_start_url") EXPORT },
+    { "[a]\n" PAIR "sso_role_name=y\n", "a", NGX_ERROR, 4,
+      OTHER("sso_role_name") EXPORT },
+    { "[a]\n" PAIR "login_session=y\n", "a", NGX_ERROR, 4,
+      OTHER("login_session") EXPORT },
+    { "[a]\ncredential_process=/bin/x\n", "a", NGX_ERROR, 2,
+      OTHER("credential_process") EXPORT },
+    { "[DEFAULT]\ncredential_process=/bin/x\n[a]\n", "a", NGX_ERROR, 2,
+      OTHER("credential_process") EXPORT },
     { "[a]\n\naws_access_key_id=\naws_secret_access_key=s\n", "a", NGX_ERROR,
       3, "has an empty aws_access_key_id" },
     { "[a]\naws_access_key_id=A\naws_secret_access_key\t:\t\n", "a",
