@@ -3,6 +3,8 @@
 # make test       everything that has to hold
 # make install    into the modules directory of the nginx in PATH (DESTDIR)
 # make deb        a Debian package, below build/deb
+# make compile_commands.json
+#                 how each file is compiled, for clangd
 #
 # make NGINX_SRC=dir [STATIC=1] [SANITIZE=address,undefined]
 #                 against an unpacked nginx source tree
@@ -121,6 +123,14 @@ lint: $(TREE)/objs/ngx_auto_config.h
 	    --enable=warning,portability --suppress=missingIncludeSystem \
 	    --suppress=normalCheckLevelMaxBranches \
 	    $(PURE) $(GLUE)
+
+compile_commands.json: $(TREE)/objs/Makefile FORCE
+	@{ $(MAKE) -Bn -C $(TREE) -f objs/Makefile modules \
+	       | sed -e :a -e '/\\$$/N; s/\\\n//; ta' \
+	       | grep ' -c .* $(CURDIR)/$(SRC)/'; \
+	   for f in t/unit/*.c t/fuzz/*.c; do \
+	       echo "$(CC) $(UNIT_FLAGS) $(UNIT_INCS) -c $$f"; done; } \
+	    | $(PYTHON) t/compile_commands.py $(TREE) > $@
 
 # into the nginx that is run: it says where, or the default of its configure
 

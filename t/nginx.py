@@ -132,8 +132,9 @@ def environment(extra):
     """Nothing of the developer's but the sanitizers' options."""
     kept = {k: v for k, v in os.environ.items()
             if k in ('ASAN_OPTIONS', 'UBSAN_OPTIONS', 'LSAN_OPTIONS')}
-    return {'PATH': '/usr/sbin:/usr/bin:/sbin:/bin', **kept,
-            **{k: v for k, v in extra.items() if v is not None}}
+    given = {'PATH': '/usr/sbin:/usr/bin:/sbin:/bin', 'HOME': '/nonexistent',
+             **kept, **extra}
+    return {k: v for k, v in given.items() if v is not None}
 
 
 def check(directory, text, env):

@@ -402,4 +402,4 @@ def test_port_that_nobody_has(s3, nginx, port):
                               uri=f'http://127.0.0.1:{port.number}/'),
                location='s3jobs_credentials_timeout 100ms;')
     assert gw.get().status == 503
-    gw.wait_log(f'http://127.0.0.1:{port.number}/: .*connect.*, next', count=2)
+    gw.wait_log(f'http://127.0.0.1:{port.number}: .*connect.*, next', count=2)

@@ -195,7 +195,8 @@ def test_path_of_the_environment(nginx, tmp_path, monkeypatch, path, home):
 def test_home_of_the_password_database(nginx, monkeypatch):
     monkeypatch.delenv('HOME')
     code, output = nginx.check(sources='s3jobs_credentials_source ops file'
-                               ' profile=no-such-profile;')
+                               ' profile=no-such-profile;',
+                               env={'HOME': None})
     assert code
     assert os.path.expanduser('~/.aws/credentials') in output
 

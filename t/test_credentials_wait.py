@@ -69,7 +69,7 @@ def test_nobody_waits_in_vain(s3, nginx, port):
     gw = nginx(sources=source('ops', 'container',
                               uri=f'http://127.0.0.1:{port.number}/'),
                location='s3jobs_credentials_timeout 300ms;', level='debug')
-    gw.wait_log(f'http://127.0.0.1:{port.number}/: .*connect.*, next')
+    gw.wait_log(f'http://127.0.0.1:{port.number}: .*connect.*, next')
 
     def at_once():
         before = gw.log().count('end of wait for credentials')
