@@ -1,6 +1,8 @@
 # make            the module for the nginx of Debian (package nginx-dev)
 # make demo       a signed listing through a private nginx, see README.md
 # make test       everything that has to hold
+# make test-asan NGINX_SRC=dir    make test-valgrind
+#                 the end-to-end tests with sanitizers; clients that leave
 # make install    into the modules directory of the nginx in PATH (DESTDIR)
 # make deb        a Debian package, below build/deb
 # make compile_commands.json
@@ -41,6 +43,9 @@ SANITIZER   = -fsanitize=$(SANITIZE) \
               -fno-sanitize-recover=undefined
 HARDENING   = -g -O1 -fno-omit-frame-pointer -fPIC $(SANITIZER) \
               -DNGX_DEBUG_PALLOC=1
+# what the module keeps for the life of the process is no leak, and has a
+# name, if it is not unloaded before the leaks are counted
+SANITIZER_LD = $(SANITIZER) -Wl,-z,nodelete
 endif
 
 # the rooms, each may include those before it
@@ -48,7 +53,8 @@ PURE        = $(wildcard $(SRC)/formats/*.c $(SRC)/aws/*.c)
 GLUE        = $(wildcard $(SRC)/credentials/*.c $(SRC)/http/*.c)
 HEADERS     = $(wildcard $(SRC)/*/*.h)
 
-.PHONY: all deps demo test unit e2e picture lint install deb clean FORCE
+.PHONY: all deps demo test test-asan test-valgrind unit e2e picture lint \
+        install deb clean FORCE
 
 all: $(MODULE)
 
@@ -73,7 +79,7 @@ $(TREE)/.copied: $(BUILD)/settings
 $(TREE)/objs/Makefile: $(TREE)/.copied config
 	@echo "configuring $(or $(NGINX_SRC),$(DEBIAN_SRC)) with $(CC)"
 	@./t/configure $(TREE) "$(CURDIR)" "$(CC)" "$(HARDENING) $(WARNINGS)" \
-	    "$(STATIC)" "$(SANITIZER)" > $(BUILD)/configure.log 2>&1 \
+	    "$(STATIC)" "$(SANITIZER_LD)" > $(BUILD)/configure.log 2>&1 \
 	    || { grep -A3 ': error:' $(BUILD)/configure.log \
 	         || tail -n 5 $(BUILD)/configure.log; exit 1; } >&2
 
@@ -116,6 +122,20 @@ e2e: $(MODULE)
 picture: $(MODULE)
 	$(PYTHON) -m pytest -q t/test_page_looks.py -k picture
 	cp $(BUILD)/page/picture.png docs/page.png
+
+# some tests preload a library, which then comes before that of ASan; what
+# is measured, or run under valgrind, cannot be both
+
+test-asan:
+	@test -n "$(NGINX_SRC)" || { \
+	    echo "make: test-asan needs NGINX_SRC=dir" >&2; exit 1; }
+	env -u TEST_NGINX_BINARY -u TEST_NGINX_MODULE \
+	    ASAN_OPTIONS=verify_asan_link_order=0 $(MAKE) \
+	    --no-print-directory BUILD=$(BUILD)/asan SANITIZE=address,undefined \
+	    e2e PYTEST_ARGS='-k "not valgrind and not memory" $(PYTEST_ARGS)'
+
+test-valgrind: $(MODULE)
+	S3JOBS_LONG=1 $(PYTHON) -m pytest -q t/test_abort.py -k valgrind
 
 lint: $(TREE)/objs/ngx_auto_config.h
 	$(PYTHON) t/lint.py $(SRC) bench
