@@ -123,6 +123,72 @@ ngx_s3jobs_error_phrase(ngx_uint_t status)
 }
 
 
+ngx_uint_t
+ngx_s3jobs_error_number(ngx_str_t *code)
+{
+    ngx_str_t   bare, name;
+    ngx_uint_t  n;
+
+    if (code->len == 0) {
+        return NGX_S3JOBS_ERROR_NONE;
+    }
+
+    bare = ngx_s3jobs_error_bare(code);
+
+    for (n = NGX_S3JOBS_ERROR_OTHER + 1; /* void */ ; n++) {
+        name = ngx_s3jobs_error_name(n);
+
+        if (name.len == 0) {
+            return NGX_S3JOBS_ERROR_OTHER;
+        }
+
+        if (name.len == bare.len
+            && ngx_memcmp(name.data, bare.data, bare.len) == 0)
+        {
+            return n;
+        }
+    }
+}
+
+
+ngx_str_t
+ngx_s3jobs_error_name(ngx_uint_t number)
+{
+    ngx_str_t   name;
+    ngx_uint_t  i;
+
+    static ngx_str_t  own[] = {
+        ngx_string(""),
+        ngx_string("other"),
+        ngx_string("BadUpstreamResponse"),
+        ngx_string("CredentialsUnavailable")
+    };
+
+    if (number < sizeof(own) / sizeof(ngx_str_t)) {
+        return own[number];
+    }
+
+    number -= sizeof(own) / sizeof(ngx_str_t);
+
+    for (i = 0; (name = ngx_s3jobs_error_known(i)).len; i++) {
+        if (i == number) {
+            return name;
+        }
+    }
+
+    number -= i;
+
+    if (number >= sizeof(ngx_s3jobs_error_phrases)
+                  / sizeof(ngx_s3jobs_error_phrase_t))
+    {
+        ngx_str_null(&name);
+        return name;
+    }
+
+    return ngx_s3jobs_error_phrases[number].code;
+}
+
+
 size_t
 ngx_s3jobs_error_size(ngx_s3jobs_error_t *e)
 {

@@ -82,6 +82,26 @@ void ngx_s3jobs_error_classify(ngx_s3jobs_error_reader_t *er,
 
 
 /*
+ * A number below 256 for each code that is known: those of S3 (with or without
+ * "Exception"), of this module and of nginx.  It is the same in all processes
+ * of one build.  The name of a number has no "Exception".
+ */
+#define NGX_S3JOBS_ERROR_NONE   0    /* of length 0 */
+#define NGX_S3JOBS_ERROR_OTHER  1    /* unknown; its name is "other" */
+
+ngx_uint_t ngx_s3jobs_error_number(ngx_str_t *code);
+ngx_str_t ngx_s3jobs_error_name(ngx_uint_t number);
+
+
+/*
+ * S3's codes among them: the one of an index, of length 0 beyond the last;
+ * and a code without "Exception".
+ */
+ngx_str_t ngx_s3jobs_error_known(ngx_uint_t i);
+ngx_str_t ngx_s3jobs_error_bare(ngx_str_t *code);
+
+
+/*
  * The code for an error that nginx itself made: the reason phrase of the
  * status (RFC 9110, section 15; RFC 6585) without spaces, "NotFound" for
  * 404; and the phrase.  Static; "Error" for a status without a phrase.

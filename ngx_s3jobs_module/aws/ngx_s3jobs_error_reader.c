@@ -248,6 +248,38 @@ static const ngx_s3jobs_error_rule_t  ngx_s3jobs_error_rules[] = {
 };
 
 
+#define NGX_S3JOBS_ERROR_RULES                                                \
+    (sizeof(ngx_s3jobs_error_rules) / sizeof(ngx_s3jobs_error_rule_t) - 1)
+
+
+ngx_str_t
+ngx_s3jobs_error_known(ngx_uint_t i)
+{
+    return ngx_s3jobs_error_rules[ngx_min(i, NGX_S3JOBS_ERROR_RULES)].code;
+}
+
+
+ngx_str_t
+ngx_s3jobs_error_bare(ngx_str_t *code)
+{
+    ngx_str_t            bare;
+
+    static const u_char  suffix[] = "Exception";
+
+    bare = *code;
+
+    if (bare.len > sizeof(suffix) - 1
+        && ngx_memcmp(bare.data + bare.len - (sizeof(suffix) - 1), suffix,
+                      sizeof(suffix) - 1)
+           == 0)
+    {
+        bare.len -= sizeof(suffix) - 1;
+    }
+
+    return bare;
+}
+
+
 ngx_s3jobs_error_reader_t *
 ngx_s3jobs_error_reader_create(void)
 {
@@ -389,8 +421,6 @@ ngx_s3jobs_error_classify(ngx_s3jobs_error_reader_t *er, ngx_uint_t status,
     ngx_str_t                 code;
     ngx_s3jobs_error_kind_t  *kind;
 
-    static const u_char       suffix[] = "Exception";
-
     ngx_memzero(e, sizeof(ngx_s3jobs_error_t));
     ngx_memzero(said, sizeof(ngx_keyval_t));
 
@@ -409,15 +439,7 @@ ngx_s3jobs_error_classify(ngx_s3jobs_error_reader_t *er, ngx_uint_t status,
         }
     }
 
-    code = said->key;
-
-    if (code.len > sizeof(suffix) - 1
-        && ngx_memcmp(code.data + code.len - (sizeof(suffix) - 1), suffix,
-                      sizeof(suffix) - 1)
-           == 0)
-    {
-        code.len -= sizeof(suffix) - 1;
-    }
+    code = ngx_s3jobs_error_bare(&said->key);
 
     kind = ngx_s3jobs_error_find(status, &code);
 

@@ -450,6 +450,8 @@ ngx_http_s3jobs_publish_sources(ngx_cycle_t *cycle,
         return;
     }
 
+    ss->counters = ngx_http_s3jobs_store_counters(ss->zone);
+
     ngx_http_s3jobs_store_cycle(ss->zone);
 
     sp = ss->sources->elts;

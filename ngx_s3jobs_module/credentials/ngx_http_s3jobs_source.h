@@ -40,6 +40,7 @@ struct ngx_http_s3jobs_source_s {
     unsigned                      stale_ok:1;   /* serve beyond expiry */
     unsigned                      idle:1;       /* has nowhere to fetch from */
     unsigned                      by_default:1; /* type "default" chose it */
+    unsigned                      named:1;      /* a location does so */
     unsigned                      resolving:1;
     unsigned                      resolved:1;
 
@@ -57,6 +58,7 @@ struct ngx_http_s3jobs_source_s {
 typedef struct {
     ngx_array_t                  *sources;      /* of pointers */
     ngx_shm_zone_t               *zone;
+    ngx_http_s3jobs_counters_t   *counters;     /* of the zone, in effect */
     ngx_uint_t                    started;
 } ngx_http_s3jobs_sources_t;
 

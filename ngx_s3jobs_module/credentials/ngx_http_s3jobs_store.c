@@ -19,6 +19,7 @@
 typedef struct {
     ngx_atomic_t                generation;   /* the last one given out */
     ngx_uint_t                  cycle;
+    ngx_http_s3jobs_counters_t  counters;
     ngx_http_s3jobs_record_t    records[NGX_HTTP_S3JOBS_RECORDS_MAX];
 } ngx_http_s3jobs_sh_t;
 
@@ -38,8 +39,7 @@ static ngx_int_t ngx_http_s3jobs_add_key(ngx_http_s3jobs_source_t *source,
     ngx_str_t *date, ngx_str_t *region, u_char *key);
 
 
-static ngx_str_t  ngx_http_s3jobs_zone_name =
-    ngx_string("s3jobs_credentials");
+static ngx_str_t  ngx_http_s3jobs_zone_name = ngx_string("s3jobs");
 
 
 ngx_int_t
@@ -257,6 +257,9 @@ ngx_http_s3jobs_publish(ngx_http_s3jobs_source_t *source,
         return NGX_DECLINED;
     }
 
+    rec->usage.success = ngx_time();
+    ngx_http_s3jobs_count(&rec->usage.refreshed, 1);
+
     old = &rec->body[rec->current & 1];
     body = &rec->body[(rec->current & 1) ^ 1];
 
@@ -411,6 +414,17 @@ ngx_http_s3jobs_log_change(ngx_http_s3jobs_source_t *source,
                   &source->name, &source->type, &end,
                   (size_t) NGX_S3JOBS_DATE_LEN, date,
                   c->expires - ngx_time());
+}
+
+
+ngx_http_s3jobs_counters_t *
+ngx_http_s3jobs_store_counters(ngx_shm_zone_t *zone)
+{
+    ngx_http_s3jobs_sh_t  *sh;
+
+    sh = zone->data;
+
+    return &sh->counters;
 }
 
 

@@ -14,6 +14,7 @@
 #include "ngx_s3jobs_endpoint.h"
 #include "ngx_s3jobs_profile.h"
 #include "ngx_s3jobs_sigv4.h"
+#include "ngx_http_s3jobs_counters.h"
 
 
 /* sources in one configuration; the zone keeps those of two */
@@ -65,6 +66,7 @@ typedef struct {
     u_char                      id[16];       /* whose record it is */
     ngx_uint_t                  used;         /* in which cycle last */
     ngx_http_s3jobs_schedule_t  schedule;
+    ngx_http_s3jobs_usage_t     usage;
     ngx_atomic_t                current;
     ngx_http_s3jobs_body_t      body[2];
 } ngx_http_s3jobs_record_t;
@@ -92,8 +94,14 @@ typedef struct {
 } ngx_http_s3jobs_copy_t;
 
 
-/* the zone, which a reload keeps; NULL if that cannot be had */
+/*
+ * The zone "s3jobs", which a reload keeps, of a size that is the same for all
+ * configurations; NULL if it cannot be had.  Its counters are there when the
+ * configuration is in effect.
+ */
 ngx_shm_zone_t *ngx_http_s3jobs_store_zone(ngx_conf_t *cf);
+ngx_http_s3jobs_counters_t *ngx_http_s3jobs_store_counters(
+    ngx_shm_zone_t *zone);
 
 
 /*

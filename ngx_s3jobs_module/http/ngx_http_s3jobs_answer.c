@@ -10,6 +10,7 @@
 
 #include "ngx_http_s3jobs_module.h"
 #include "ngx_http_s3jobs_answer.h"
+#include "ngx_http_s3jobs_count.h"
 #include "ngx_http_s3jobs_error.h"
 #include "ngx_http_s3jobs_page.h"
 
@@ -51,6 +52,8 @@ void
 ngx_http_s3jobs_filter_cleanup(void *data)
 {
     ngx_http_s3jobs_filter_t *f = data;
+
+    ngx_http_s3jobs_count_documents(f);
 
     ngx_s3jobs_listing_destroy(f->listing);
     f->listing = NULL;

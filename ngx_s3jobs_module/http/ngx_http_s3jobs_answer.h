@@ -52,6 +52,10 @@ struct ngx_http_s3jobs_filter_s {
     ngx_s3jobs_out_t             writer;
     ngx_http_request_t          *request;
 
+    size_t                       xml;         /* bytes, not counted yet */
+    size_t                       json;
+    ngx_uint_t                   status;      /* of an error, likewise */
+
     /* the upstream's own, called by ours */
     void                       (*finalize)(ngx_http_request_t *r,
                                      ngx_int_t rc);

@@ -11,6 +11,7 @@
 #include "ngx_http_s3jobs_module.h"
 #include "ngx_http_s3jobs_conf.h"
 #include "ngx_http_s3jobs_lines.h"
+#include "ngx_http_s3jobs_status.h"
 
 
 /* what a value without variables must be */
@@ -29,6 +30,8 @@ static char *ngx_http_s3jobs_credentials(ngx_conf_t *cf, ngx_command_t *cmd,
 static char *ngx_http_s3jobs_value(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_s3jobs_endpoint(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
+static char *ngx_http_s3jobs_status(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_s3jobs_not_zero(ngx_conf_t *cf, void *post, void *data);
 static char *ngx_http_s3jobs_check_loc_conf(ngx_conf_t *cf,
@@ -63,6 +66,14 @@ static ngx_conf_enum_t  ngx_http_s3jobs_json_modes[] = {
 
 static ngx_conf_num_bounds_t  ngx_http_s3jobs_max_pages_bounds = {
     ngx_conf_check_num_bounds, 1, 100000
+};
+
+
+static ngx_conf_enum_t  ngx_http_s3jobs_status_kinds[] = {
+    { ngx_string("json"), NGX_HTTP_S3JOBS_STATUS_JSON },
+    { ngx_string("prometheus"), NGX_HTTP_S3JOBS_STATUS_PROMETHEUS },
+    { ngx_string("ready"), NGX_HTTP_S3JOBS_STATUS_READY },
+    { ngx_null_string, 0 }
 };
 
 
@@ -144,6 +155,13 @@ ngx_command_t  ngx_http_s3jobs_commands[] = {
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_s3jobs_loc_conf_t, job),
       NULL },
+
+    { ngx_string("s3jobs_status"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_s3jobs_status,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_http_s3jobs_loc_conf_t, status),
+      ngx_http_s3jobs_status_kinds },
 
       ngx_null_command
 };
@@ -305,6 +323,29 @@ ngx_http_s3jobs_endpoint(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 /* without a buffer nothing would be known before the header is sent */
 
 static char *
+ngx_http_s3jobs_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    char                         *rv;
+    ngx_http_core_loc_conf_t     *clcf;
+    ngx_http_s3jobs_main_conf_t  *smcf;
+
+    rv = ngx_conf_set_enum_slot(cf, cmd, conf);
+
+    if (rv != NGX_CONF_OK) {
+        return rv;
+    }
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+    clcf->handler = ngx_http_s3jobs_status_handler;
+
+    smcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_s3jobs_module);
+    smcf->status = 1;
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
 ngx_http_s3jobs_not_zero(ngx_conf_t *cf, void *post, void *data)
 {
     size_t *sp = data;
@@ -339,6 +380,7 @@ ngx_http_s3jobs_create_loc_conf(ngx_conf_t *cf)
     slcf->enable = NGX_CONF_UNSET;
     slcf->endpoint = NGX_CONF_UNSET_UINT;
     slcf->json = NGX_CONF_UNSET_UINT;
+    slcf->status = NGX_CONF_UNSET_UINT;
     slcf->json_buffer_size = NGX_CONF_UNSET_SIZE;
     slcf->credentials_timeout = NGX_CONF_UNSET_MSEC;
     slcf->max_pages = NGX_CONF_UNSET;
@@ -439,6 +481,8 @@ ngx_http_s3jobs_check_loc_conf(ngx_conf_t *cf,
                           slcf->credentials_place.line);
             return NGX_CONF_ERROR;
         }
+
+        slcf->source->named = 1;
     }
 
     if ((slcf->endpoint & NGX_S3JOBS_FIPS)

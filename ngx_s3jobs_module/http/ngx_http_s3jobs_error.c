@@ -9,6 +9,7 @@
 #include <ngx_http.h>
 
 #include "ngx_http_s3jobs_module.h"
+#include "ngx_http_s3jobs_count.h"
 #include "ngx_http_s3jobs_error.h"
 #include "ngx_http_s3jobs_headers.h"
 #include "ngx_http_s3jobs_refresh.h"
@@ -54,6 +55,8 @@ ngx_http_s3jobs_s3_error(ngx_http_request_t *r, ngx_http_s3jobs_ctx_t *ctx,
     ngx_http_s3jobs_drop_headers(r);
 
     ngx_s3jobs_error_classify(er, status, &ctx->error, &said);
+
+    ngx_http_s3jobs_count_error(ctx->filter, &said.key);
 
     if (ctx->request_id.len == 0) {
         ctx->request_id = ctx->error.request_id;

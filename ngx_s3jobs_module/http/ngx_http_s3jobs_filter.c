@@ -10,6 +10,7 @@
 
 #include "ngx_http_s3jobs_module.h"
 #include "ngx_http_s3jobs_answer.h"
+#include "ngx_http_s3jobs_count.h"
 #include "ngx_http_s3jobs_error.h"
 #include "ngx_http_s3jobs_gather.h"
 #include "ngx_http_s3jobs_headers.h"
@@ -58,6 +59,8 @@ ngx_http_s3jobs_header_filter(ngx_http_request_t *r)
     u = r->upstream;
     own = r->err_status && !ngx_http_s3jobs_answered(r);
     unsafe = 0;
+
+    ngx_http_s3jobs_count_answers(r, own);
 
     if (!own) {
 
@@ -289,6 +292,7 @@ ngx_http_s3jobs_start_error(ngx_http_request_t *r, ngx_http_s3jobs_ctx_t *ctx)
         return NULL;
     }
 
+    f->status = ngx_http_s3jobs_error_status(r);
     f->reader = ngx_s3jobs_error_reader_create();
 
     return f->reader ? f : NULL;

@@ -251,6 +251,7 @@ ngx_http_s3jobs_listing_convert(ngx_http_request_t *r,
             rc = ngx_s3jobs_listing_feed(f->listing, b->pos, n);
 
             b->pos += n;
+            f->xml += n;
 
             if (rc != NGX_OK) {
                 b->pos = b->last;
@@ -471,6 +472,7 @@ ngx_http_s3jobs_listing_piece(ngx_http_s3jobs_filter_t *f)
     f->flush = 0;
 
     f->size += b->last - b->pos;
+    f->json += b->last - b->pos;
 
     cl->buf = b;
     cl->next = NULL;

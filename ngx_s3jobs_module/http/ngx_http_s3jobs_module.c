@@ -10,6 +10,7 @@
 
 #include "ngx_http_s3jobs_module.h"
 #include "ngx_http_s3jobs_conf.h"
+#include "ngx_http_s3jobs_count.h"
 #include "ngx_s3jobs_sax.h"
 
 
@@ -61,6 +62,14 @@ ngx_http_s3jobs_init(ngx_conf_t *cf)
 
     smcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_s3jobs_module);
 
+    if (smcf->sources.zone == NULL && (smcf->used || smcf->status)) {
+        smcf->sources.zone = ngx_http_s3jobs_store_zone(cf);
+
+        if (smcf->sources.zone == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
     if (!smcf->used) {
         return NGX_OK;
     }
@@ -79,6 +88,13 @@ ngx_http_s3jobs_init(ngx_conf_t *cf)
     }
 
     *h = ngx_http_s3jobs_handler;
+
+    h = ngx_array_push(&cmcf->phases[NGX_HTTP_LOG_PHASE].handlers);
+    if (h == NULL) {
+        return NGX_ERROR;
+    }
+
+    *h = ngx_http_s3jobs_count_request;
 
     return ngx_http_s3jobs_filter_init(cf);
 }

@@ -20,6 +20,9 @@
 #include "ngx_http_s3jobs_source.h"
 
 
+#define NGX_HTTP_S3JOBS_VERSION      "0.1.0"
+
+
 #define NGX_HTTP_S3JOBS_JSON_OFF     0
 #define NGX_HTTP_S3JOBS_JSON_ON      1
 #define NGX_HTTP_S3JOBS_JSON_ACCEPT  2
@@ -28,6 +31,7 @@
 typedef struct {
     ngx_http_s3jobs_sources_t   sources;  /* first, for their directive */
     ngx_uint_t                  used;     /* a location says "s3jobs on" */
+    ngx_uint_t                  status;   /* or "s3jobs_status" */
     ngx_http_handler_pt         proxy_handler;    /* of "proxy_pass" */
 } ngx_http_s3jobs_main_conf_t;
 
@@ -56,6 +60,7 @@ typedef struct {
     ngx_str_t                   fixed_key;   /* of a query without arguments */
 
     ngx_uint_t                  json;
+    ngx_uint_t                  status;   /* NGX_HTTP_S3JOBS_STATUS_... */
     size_t                      json_buffer_size;
     ngx_msec_t                  credentials_timeout;
     ngx_int_t                   max_pages;

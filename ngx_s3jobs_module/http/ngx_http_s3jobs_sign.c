@@ -204,6 +204,8 @@ ngx_http_s3jobs_authorize(ngx_http_request_t *r, ngx_http_s3jobs_ctx_t *ctx,
     ctx->authorization.data = authorization;
     ctx->authorization.len = len;
 
+    ngx_http_s3jobs_count(&ctx->source->record->usage.signatures, 1);
+
     return NGX_OK;
 }
 

@@ -21,6 +21,7 @@ struct ngx_http_s3jobs_wait_s {
     ngx_http_request_t        *request;
     ngx_http_s3jobs_source_t  *source;
     ngx_http_event_handler_pt  resume;    /* the phases, or a page's begin */
+    ngx_uint_t                 waited;
 };
 
 
@@ -48,8 +49,15 @@ ngx_http_s3jobs_wait(ngx_http_request_t *r, ngx_http_s3jobs_ctx_t *ctx)
     }
 
     if (!ngx_http_s3jobs_wait_on(w)) {
+
+        if (w->waited) {
+            ngx_http_s3jobs_count(&w->source->record->usage.timeouts, 1);
+        }
+
         return NGX_DECLINED;
     }
+
+    w->waited = 1;
 
     if (ngx_handle_read_event(r->connection->read, 0) != NGX_OK) {
         return NGX_ERROR;

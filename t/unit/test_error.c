@@ -494,6 +494,41 @@ test_render(void **state)
 }
 
 
+/* each number is the code's that has it, or of a code that came before */
+
+static void
+test_numbers(void **state)
+{
+    ngx_str_t   name, other, code;
+    ngx_uint_t  n, number;
+
+    assert_int_equal(ngx_s3jobs_error_name(NGX_S3JOBS_ERROR_NONE).len, 0);
+
+    for (n = 1; (name = ngx_s3jobs_error_name(n)).len; n++) {
+        number = ngx_s3jobs_error_number(&name);
+        other = ngx_s3jobs_error_name(number);
+
+        assert_true(number <= n);
+        assert_int_equal(name.len, other.len);
+        assert_memory_equal(name.data, other.data, name.len);
+    }
+
+    assert_in_range(n, 70, 255);
+    assert_int_equal(ngx_s3jobs_error_name(255).len, 0);
+
+    set(&code, "");
+    assert_int_equal(ngx_s3jobs_error_number(&code), NGX_S3JOBS_ERROR_NONE);
+
+    set(&code, "NoSuchCode");
+    assert_int_equal(ngx_s3jobs_error_number(&code), NGX_S3JOBS_ERROR_OTHER);
+
+    set(&code, "InternalServiceException");
+    name = ngx_s3jobs_error_name(ngx_s3jobs_error_number(&code));
+    assert_int_equal(name.len, strlen("InternalService"));
+    assert_memory_equal(name.data, "InternalService", name.len);
+}
+
+
 static int
 setup(void **state)
 {
@@ -511,7 +546,8 @@ main(void)
         cmocka_unit_test(test_no_document),
         cmocka_unit_test(test_long),
         cmocka_unit_test(test_phrases),
-        cmocka_unit_test(test_render)
+        cmocka_unit_test(test_render),
+        cmocka_unit_test(test_numbers)
     };
 
     return cmocka_run_group_tests(tests, setup, NULL);
