@@ -160,6 +160,8 @@ NGINX_PATH  = $(patsubst --$(1)=%,%,$(filter --$(1)=%,$(NGINX_V)))
 MODULES_DIR = $(or $(call NGINX_PATH,modules-path),$(or \
               $(call NGINX_PATH,prefix),/usr/local/nginx)/modules)
 
+PAGE_DIR    = /usr/share/nginx-s3jobs/dashboard
+
 install: $(MODULE)
 	@test -z "$(STATIC)" || { \
 	    echo "make: linked in, there is no module to install" >&2; exit 1; }
@@ -167,6 +169,8 @@ install: $(MODULE)
 	    echo "make: no nginx at $(NGINX), give NGINX=path" >&2; exit 1; }
 	install -d "$(DESTDIR)$(MODULES_DIR)"
 	install -m 644 $(MODULE) "$(DESTDIR)$(MODULES_DIR)"
+	install -d "$(DESTDIR)$(PAGE_DIR)"
+	install -m 644 dashboard/* "$(DESTDIR)$(PAGE_DIR)"
 
 # from a copy, since debhelper writes into the tree that it builds
 

@@ -2,13 +2,16 @@
 and S3 Control is a stand-in with a certificate for the names that they say,
 verified as theirs would be."""
 
+import os
 import re
+import shutil
 
 import pytest
 
 from documents import error, expected_ids, job_ids
-from nginx import MODULE, ROOT
+from nginx import MODULE, Port, ROOT
 from s3control import KEY, SECRET
+from wire import Client
 
 EXAMPLES = ROOT / 'conf-examples'
 A, B = '123456789012', '210987654321'
@@ -32,7 +35,14 @@ def example(nginx, certificates, stand_in, tmp_path):
             f'aws_secret_access_key = {secret}\n' for name, key, secret in (
                 ('prod', KEY, SECRET), ('dev', DEV, DEV_SECRET)))
         ).chmod(0o640)
+        if os.geteuid() == 0:
+            shutil.chown(tmp_path / 'aws', group='www-data')
+        text = (EXAMPLES / file).read_text()
+        ports = {number: Port() for number in
+                 re.findall(r'listen 127\.0\.0\.1:(\d+)', text)[1:]}
         changes = {
+            **{rf'127\.0\.0\.1:{number}': f'127.0.0.1:{port.number}'
+               for number, port in ports.items()},
             r'load_module modules/ngx_http_s3jobs_module\.so;':
                 MODULE and f'load_module {MODULE};',
             r'listen 127\.0\.0\.1:8080': 'listen 127.0.0.1:{port}',
@@ -44,19 +54,26 @@ def example(nginx, certificates, stand_in, tmp_path):
             r'/etc/nginx/mime\.types': '{mime}',
             r'/usr/share/nginx-s3jobs': str(ROOT),
             r'/var/log/nginx/s3jobs\.log': f'{tmp_path}/s3jobs.log'}
-        text = (EXAMPLES / file).read_text()
         for old, new in changes.items():
             text = re.sub(old, new, text)
         assert MODULE in text
-        assert not re.search('8080|/etc/|modules/|amazonaws.com:|/var/',
+        assert not re.search(':80[0-9][0-9]\\b|/etc/|modules/|amazonaws.com:|/var/',
                              re.sub('#.*', '', text))
 
         def conf(gw):
             return (f'pid {gw.prefix}/nginx.pid;\n'
-                    f'error_log {gw.prefix}/error.log info;\nuser root;\n'
-                    + text.replace('{port}', str(gw.port))
+                    f'error_log {gw.prefix}/error.log info;\n'
+                    # that of the system was other users' in other tests
+                    + text.replace('http {', 'http {\nproxy_temp_path'
+                                   f' {gw.prefix}/proxy;', 1)
+                          .replace('{port}', str(gw.port))
                           .replace('{mime}', '/etc/nginx/mime.types'))
-        return nginx(s3=s3, conf=conf), s3
+        for port in ports.values():
+            port.close()
+        gw = nginx(s3=s3, conf=conf)
+        gw.ports = {int(number): port.number
+                    for number, port in ports.items()}
+        return gw, s3
     return start
 
 
@@ -77,7 +94,8 @@ def ids(response):
 
 def test_every_example_is_tested():
     assert {p.name for p in EXAMPLES.glob('*.conf')} \
-        == {'minimal.conf', 'accounts.conf', 'cache.conf', 'dashboard.conf'}
+        == {'minimal.conf', 'accounts.conf', 'cache.conf', 'dashboard.conf',
+            'status.conf'}
 
 
 def test_minimal(example):
@@ -150,6 +168,21 @@ def test_dashboard(example):
     assert r.header('Content-Encoding') == 'gzip'
     for target in '/jobs/x', '/nginx.conf', '/../conf-examples/minimal.conf':
         assert gw.get(target).status in (400, 404)
+
+
+def get(port, target, headers=()):
+    with Client(port) as client:
+        return client.request(target, headers)
+
+
+def test_status(example):
+    gw, s3 = example('status.conf')
+    assert ids(gw.get('/jobs')) == expected_ids(s3, A, 'eu-west-1')
+    port = gw.ports[8081]
+    assert get(port, '/ready').json() == {'ready': True}
+    assert get(port, '/status').json()['sources'][0]['name'] == 'ops'
+    assert 'nginx_s3jobs_jobs_total 25\n' in get(port, '/metrics').text
+    assert gw.get('/status').status == 404
 
 
 FILES = [('minimal.conf', '/jobs'), ('cache.conf', '/jobs'),

@@ -42,6 +42,8 @@ def test_modules_directory(tmp_path, arguments, directory):
     module = files[f'{directory}/ngx_http_s3jobs_module.so']
     assert module.read_bytes() == pathlib.Path(MODULE).read_bytes()
     assert module.stat().st_mode & 0o777 == 0o644
+    assert {p.name for p in (ROOT / 'dashboard').iterdir()} \
+        == {pathlib.Path(f).name for f in files if '/dashboard/' in f}
 
 
 def test_modules_directory_of_this_nginx(tmp_path):

@@ -205,6 +205,26 @@ def test_exact(s3, nginx):
         == json['documentBytes']['xml'] > tally.json
 
 
+def test_pages(s3, nginx):
+    """One request of a client, three of ours."""
+    s3.page = 10
+    gw = nginx(server=PLACES, location='s3jobs_json on; s3jobs_max_pages 9;')
+    r = gw.get()
+    assert len(r.json()['Jobs']) == 25
+
+    def told():
+        m = metrics(gw)
+        return (m['requests_total'], m['upstream_responses_total'],
+                m['signatures_total'], m['jobs_total'],
+                m['document_bytes_total']['json',])
+
+    counted = ({('200', ''): 1}, {('200', ''): 3}, {('ops',): 3}, 25,
+               len(r.body))
+    with contextlib.suppress(AssertionError):
+        until(lambda: told() == counted, timeout=20)
+    assert told() == counted
+
+
 def test_ready(s3, nginx, clock):
     """503 when a source has run out, 200 when it is back, without a reload;
     what no location names does not count."""

@@ -39,7 +39,7 @@ static ngx_int_t ngx_http_s3jobs_add_key(ngx_http_s3jobs_source_t *source,
     ngx_str_t *date, ngx_str_t *region, u_char *key);
 
 
-static ngx_str_t  ngx_http_s3jobs_zone_name = ngx_string("s3jobs");
+static ngx_str_t  ngx_http_s3jobs_zone_name = ngx_string("s3jobs_state");
 
 
 ngx_int_t

@@ -95,7 +95,7 @@ typedef struct {
 
 
 /*
- * The zone "s3jobs", which a reload keeps, of a size that is the same for all
+ * The zone "s3jobs_state", which a reload keeps, of a size that is the same for all
  * configurations; NULL if it cannot be had.  Its counters are there when the
  * configuration is in effect.
  */

@@ -180,7 +180,7 @@ ngx_http_s3jobs_count_documents(ngx_http_s3jobs_filter_t *f)
 
     ngx_http_s3jobs_count_error(f, &unread);
 
-    if (f->xml == 0) {
+    if (f->xml == 0 && f->json == 0) {
         return;
     }
 

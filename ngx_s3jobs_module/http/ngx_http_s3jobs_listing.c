@@ -178,7 +178,7 @@ ngx_int_t
 ngx_http_s3jobs_pass(ngx_http_request_t *r, ngx_http_s3jobs_filter_t *f)
 {
     ngx_int_t     rc;
-    ngx_chain_t  *out;
+    ngx_chain_t  *out, *cl;
 
     out = f->out;
     f->out = NULL;
@@ -189,6 +189,10 @@ ngx_http_s3jobs_pass(ngx_http_request_t *r, ngx_http_s3jobs_filter_t *f)
         && f->state != NGX_HTTP_S3JOBS_GATHER)
     {
         return NGX_OK;
+    }
+
+    for (cl = out; cl; cl = cl->next) {
+        f->json += cl->buf->last - cl->buf->pos;
     }
 
     f->sending = 1;
@@ -472,7 +476,6 @@ ngx_http_s3jobs_listing_piece(ngx_http_s3jobs_filter_t *f)
     f->flush = 0;
 
     f->size += b->last - b->pos;
-    f->json += b->last - b->pos;
 
     cl->buf = b;
     cl->next = NULL;
