@@ -16,7 +16,7 @@ import pytest
 from credentials import locations, source
 from nginx import BINARY, until
 from providers import Agent, Fault, held
-from s3control import CODES, KEY, Reply
+from s3control import CODES, KEY, SECRET, Reply
 
 PLACES = ''.join(f'location = /{kind} {{ s3jobs_status {kind}; }}\n'
                  for kind in ('json', 'prometheus', 'ready'))
@@ -87,10 +87,10 @@ def test_the_first_of_all(s3, nginx):
         'retries': {'throttled': 0, 'failed': 0, 'credentials': 0,
                     'clock': 0},
         'jobs': 0, 'documentBytes': {'xml': 0, 'json': 0}}
-    assert ops.pop('lastSuccess') == ops.pop('lastRefresh')
+    assert ops.pop('lastSuccess').endswith('Z')
     assert ops == {
         'name': 'ops', 'type': 'env', 'usable': True, 'keyIdEnd': KEY[-4:],
-        'expires': None, 'lastRefreshFailed': False, 'nextRefresh': None,
+        'expires': None, 'lastFailure': None, 'nextRefresh': None,
         'refreshes': 1, 'failures': 0, 'signatures': 0, 'waitTimeouts': 0}
 
 
@@ -264,6 +264,30 @@ def test_ready(s3, nginx, clock):
         m = metrics(gw)['credentials_refreshes_total']
         assert m['ops', 'success'] == len(agent.issued) == 2
         assert m['ops', 'failure'] == len(agent.calls()) - 2 > 0
+
+
+def test_file(s3, nginx, tmp_path):
+    """A file that is replaced by one that is good, then by one that is not."""
+    path = nginx.credentials(
+        tmp_path / 'aws', '[default]\naws_access_key_id = AKIDEXAMPLE\n'
+        f'aws_secret_access_key = {SECRET}\n')
+
+    def replace(old, new):
+        after = nginx.credentials(tmp_path / 'new',
+                                  path.read_text().replace(old, new))
+        after.rename(path)
+
+    def told():
+        [ops] = gw.get('/json').json()['sources']
+        return (ops['keyIdEnd'], ops['refreshes'], ops['failures'],
+                ops['lastFailure'] is not None, ops['usable'])
+
+    gw = nginx(server=PLACES, sources=source('ops', 'file', path=path))
+    assert told() == ('MPLE', 1, 0, False, True)
+    replace('AKIDEXAMPLE', 'AKIDNEXT')
+    until(lambda: told() == ('NEXT', 2, 0, False, True))
+    replace('aws_secret', 'secret')
+    until(lambda: told() == ('NEXT', 2, 1, True, True))
 
 
 def test_no_more_of_a_key_than_its_end(s3, nginx):

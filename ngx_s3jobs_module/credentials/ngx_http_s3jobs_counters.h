@@ -57,6 +57,7 @@ typedef struct {
     ngx_atomic_t                refreshed;
     ngx_atomic_t                failed;
     time_t                      success;      /* when last refreshed */
+    time_t                      failure;      /* 0: not since then */
 } ngx_http_s3jobs_usage_t;
 
 

@@ -379,9 +379,12 @@ ngx_http_s3jobs_file_check(ngx_event_t *ev)
 
     ngx_add_timer(ev, NGX_HTTP_S3JOBS_FILE_CHECK);
 
-    if (!ngx_http_s3jobs_file_changed(file, &info, ev->log)
-        || ngx_http_s3jobs_file_reread(file, &info, &text, ev->log) != NGX_OK)
-    {
+    if (!ngx_http_s3jobs_file_changed(file, &info, ev->log)) {
+        return;
+    }
+
+    if (ngx_http_s3jobs_file_reread(file, &info, &text, ev->log) != NGX_OK) {
+        ngx_http_s3jobs_not_published(source);
         return;
     }
 
@@ -391,6 +394,9 @@ ngx_http_s3jobs_file_check(ngx_event_t *ev)
         == NGX_OK)
     {
         (void) ngx_http_s3jobs_publish(source, &c, ev->log);
+
+    } else {
+        ngx_http_s3jobs_not_published(source);
     }
 
     ngx_http_s3jobs_file_free(&text);

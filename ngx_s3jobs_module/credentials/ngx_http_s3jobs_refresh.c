@@ -362,6 +362,8 @@ ngx_http_s3jobs_refresh_failed(ngx_http_s3jobs_source_t *source,
     expires = 0;
     generation = 0;
 
+    ngx_http_s3jobs_not_published(source);
+
     rec = ngx_http_s3jobs_lock(source);
 
     if (rec) {
@@ -371,7 +373,6 @@ ngx_http_s3jobs_refresh_failed(ngx_http_s3jobs_source_t *source,
         expires = rec->body[rec->current & 1].expires;
 
         schedule->failures++;
-        ngx_http_s3jobs_count(&rec->usage.failed, 1);
 
         wait = ngx_http_s3jobs_refresh_backoff(source, schedule->failures,
                                                expires);

@@ -258,6 +258,7 @@ ngx_http_s3jobs_publish(ngx_http_s3jobs_source_t *source,
     }
 
     rec->usage.success = ngx_time();
+    rec->usage.failure = 0;
     ngx_http_s3jobs_count(&rec->usage.refreshed, 1);
 
     old = &rec->body[rec->current & 1];
@@ -285,6 +286,22 @@ ngx_http_s3jobs_publish(ngx_http_s3jobs_source_t *source,
     ngx_http_s3jobs_log_change(source, c, log);
 
     return NGX_OK;
+}
+
+
+void
+ngx_http_s3jobs_not_published(ngx_http_s3jobs_source_t *source)
+{
+    ngx_http_s3jobs_record_t  *rec;
+
+    rec = ngx_http_s3jobs_lock(source);
+
+    if (rec) {
+        rec->usage.failure = ngx_time();
+        ngx_http_s3jobs_count(&rec->usage.failed, 1);
+
+        ngx_http_s3jobs_unlock(source);
+    }
 }
 
 

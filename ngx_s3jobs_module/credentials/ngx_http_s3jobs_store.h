@@ -95,7 +95,7 @@ typedef struct {
 
 
 /*
- * The zone "s3jobs_state", which a reload keeps, of a size that is the same for all
+ * The zone "s3jobs_state", which a reload keeps, of one size for all
  * configurations; NULL if it cannot be had.  Its counters are there when the
  * configuration is in effect.
  */
@@ -140,6 +140,10 @@ void ngx_http_s3jobs_publish_initial(ngx_http_s3jobs_source_t *source,
  */
 ngx_int_t ngx_http_s3jobs_publish(ngx_http_s3jobs_source_t *source,
     ngx_s3jobs_credentials_t *c, ngx_log_t *log);
+
+
+/* for the status: credentials could not be got now */
+void ngx_http_s3jobs_not_published(ngx_http_s3jobs_source_t *source);
 
 
 /*

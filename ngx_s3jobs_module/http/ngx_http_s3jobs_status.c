@@ -30,9 +30,8 @@ typedef struct {
     ngx_uint_t                   usable;
     ngx_uint_t                   expires;     /* 0: never */
     ngx_uint_t                   success;     /* 0: none so far */
-    ngx_uint_t                   outcome;     /* the same, or a failure */
+    ngx_uint_t                   failure;     /* 0: none since then */
     ngx_uint_t                   next;        /* 0: never */
-    ngx_uint_t                   failing;     /* since the last success */
 
     ngx_uint_t                   refreshed;
     ngx_uint_t                   failed;
@@ -270,8 +269,7 @@ ngx_http_s3jobs_health(ngx_http_s3jobs_health_t *h,
     }
 
     h->success = rec->usage.success;
-    h->outcome = ngx_max(rec->schedule.outcome, rec->usage.success);
-    h->failing = rec->schedule.failures;
+    h->failure = rec->usage.failure;
     h->refreshed = rec->usage.refreshed;
     h->failed = rec->usage.failed;
     h->signatures = rec->usage.signatures;
@@ -396,11 +394,7 @@ ngx_http_s3jobs_json_source(ngx_http_s3jobs_report_t *rp,
 
     ngx_http_s3jobs_json_time(rp, "expires", h->expires);
     ngx_http_s3jobs_json_time(rp, "lastSuccess", h->success);
-    ngx_http_s3jobs_json_time(rp, "lastRefresh", h->outcome);
-
-    ngx_http_s3jobs_print(rp, ",\"lastRefreshFailed\":%s",
-                          h->failing ? "true" : "false");
-
+    ngx_http_s3jobs_json_time(rp, "lastFailure", h->failure);
     ngx_http_s3jobs_json_time(rp, "nextRefresh", h->next);
 
     ngx_http_s3jobs_print(rp, ",\"refreshes\":%ui,\"failures\":%ui,"
