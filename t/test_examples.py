@@ -14,11 +14,12 @@ from s3control import KEY, SECRET
 from wire import Client
 
 EXAMPLES = ROOT / 'conf-examples'
-A, B = '123456789012', '210987654321'
+A, B, C = '123456789012', '210987654321', '000000000042'
 HOST = f'{A}.s3-control.eu-west-1.amazonaws.com'
 NAMES = [HOST, f'{A}.s3-control.us-east-1.amazonaws.com',
          f'{B}.s3-control.us-east-1.amazonaws.com']
 DEV, DEV_SECRET = 'AKIDDEV', 'devSecret/0123456789+abcdefghijklmnop'
+LAB, LAB_SECRET = 'AKIDLAB', 'labSecret/0123456789+abcdefghijklmnop'
 
 
 @pytest.fixture
@@ -30,10 +31,12 @@ def example(nginx, certificates, stand_in, tmp_path):
         s3 = stand_in(tls=made)
         s3.key(DEV, DEV_SECRET, accounts=(B,))
         s3.key(KEY, SECRET, accounts=(A,))
+        s3.key(LAB, LAB_SECRET, accounts=(C,))
         nginx.credentials(tmp_path / 'aws', ''.join(
             f'[{name}]\naws_access_key_id = {key}\n'
             f'aws_secret_access_key = {secret}\n' for name, key, secret in (
-                ('prod', KEY, SECRET), ('dev', DEV, DEV_SECRET)))
+                ('prod', KEY, SECRET), ('dev', DEV, DEV_SECRET),
+                ('lab', LAB, LAB_SECRET)))
         ).chmod(0o640)
         if os.geteuid() == 0:
             shutil.chown(tmp_path / 'aws', group='www-data')
@@ -95,7 +98,7 @@ def ids(response):
 def test_every_example_is_tested():
     assert {p.name for p in EXAMPLES.glob('*.conf')} \
         == {'minimal.conf', 'accounts.conf', 'cache.conf', 'dashboard.conf',
-            'status.conf'}
+            'status.conf', 'listings.conf'}
 
 
 def test_minimal(example):
@@ -218,3 +221,20 @@ def test_kept_connection_is_not_used_for_another_name(example):
     assert gw.get(f'/accounts/{A}/us-east-1/jobs').status == 200
     assert gw.get(f'/accounts/{B}/us-east-1/jobs').status == 502
     assert {r.account for r in s3.requests} == {A}
+
+
+def test_listings(example):
+    where = [(A, 'eu-west-1'), (A, 'us-east-1'), (B, 'us-east-1'),
+             (C, 'us-east-1')]
+    names = [f'{a}.s3-control.{r}.amazonaws.com' for a, r in where]
+    gw, s3 = example('listings.conf', names)
+    s3.page = 10
+    listed = ids(gw.get('/jobs'))
+    assert sorted(listed) == sorted(
+        job['JobId'] for w in where for job in s3.jobs(*w))
+    assert_good(s3, 4 * 3, names)
+    assert ids(gw.get('/jobs/lab/us-east-1')) == expected_ids(s3, C,
+                                                              'us-east-1')
+    r = gw.get(f'/jobs/dev/us-east-1/{s3.jobs(B, "us-east-1")[3]["JobId"]}')
+    assert r.json()['Job']['JobId'] == s3.jobs(B, 'us-east-1')[3]['JobId']
+    assert gw.get('/jobs/dev/eu-west-9').status == 502

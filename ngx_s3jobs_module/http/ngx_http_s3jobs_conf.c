@@ -11,6 +11,7 @@
 #include "ngx_http_s3jobs_module.h"
 #include "ngx_http_s3jobs_conf.h"
 #include "ngx_http_s3jobs_lines.h"
+#include "ngx_http_s3jobs_merge.h"
 #include "ngx_http_s3jobs_status.h"
 
 
@@ -162,6 +163,13 @@ ngx_command_t  ngx_http_s3jobs_commands[] = {
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_s3jobs_loc_conf_t, status),
       ngx_http_s3jobs_status_kinds },
+
+    { ngx_string("s3jobs_merge"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_1MORE,
+      ngx_http_s3jobs_merge,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
 
       ngx_null_command
 };
@@ -373,6 +381,7 @@ ngx_http_s3jobs_create_loc_conf(ngx_conf_t *cf)
      *     slcf->source = NULL;
      *     slcf->host = NULL;
      *     slcf->job = NULL;
+     *     slcf->merge = NULL;
      *     slcf->..._place = { NULL, 0 };
      *     slcf->proxy_conf = NULL;
      */

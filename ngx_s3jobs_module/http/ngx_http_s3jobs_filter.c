@@ -52,7 +52,7 @@ ngx_http_s3jobs_header_filter(ngx_http_request_t *r)
 
     slcf = ngx_http_get_module_loc_conf(r, ngx_http_s3jobs_module);
 
-    if (!slcf->enable) {
+    if (!slcf->enable && slcf->merge == NULL) {
         return ngx_http_s3jobs_next_header_filter(r);
     }
 

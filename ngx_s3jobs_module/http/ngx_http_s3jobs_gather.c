@@ -13,10 +13,8 @@
 #include "ngx_http_s3jobs_listing.h"
 
 
-static ngx_http_s3jobs_gather_t *ngx_http_s3jobs_gather_create(
-    ngx_http_request_t *r, ngx_http_s3jobs_ctx_t *ctx, ngx_uint_t n);
 static void ngx_http_s3jobs_gather_cleanup(void *data);
-static ngx_int_t ngx_http_s3jobs_gather_wake(ngx_http_request_t *r);
+static void ngx_http_s3jobs_gather_done(ngx_http_s3jobs_member_t *m);
 static void ngx_http_s3jobs_gather_handler(ngx_http_request_t *r);
 static ngx_int_t ngx_http_s3jobs_gather_run(ngx_http_s3jobs_gather_t *g);
 static ngx_int_t ngx_http_s3jobs_gather_next(ngx_http_s3jobs_gather_t *g);
@@ -24,9 +22,13 @@ static void ngx_http_s3jobs_gather_timer(ngx_http_s3jobs_gather_t *g);
 static ngx_int_t ngx_http_s3jobs_gather_fetch(ngx_http_s3jobs_gather_t *g);
 static ngx_int_t ngx_http_s3jobs_gather_page(ngx_http_s3jobs_gather_t *g,
     ngx_http_s3jobs_page_t *page);
+static ngx_int_t ngx_http_s3jobs_gather_begin(ngx_http_s3jobs_gather_t *g);
 static ngx_int_t ngx_http_s3jobs_gather_end(ngx_http_s3jobs_gather_t *g);
+static ngx_int_t ngx_http_s3jobs_gather_error(ngx_http_s3jobs_gather_t *g);
 static ngx_int_t ngx_http_s3jobs_gather_incomplete(
-    ngx_http_s3jobs_member_t *m, ngx_s3jobs_out_t *out);
+    ngx_http_s3jobs_gather_t *g, ngx_s3jobs_out_t *out);
+static ngx_int_t ngx_http_s3jobs_gather_member(ngx_http_s3jobs_member_t *m,
+    ngx_s3jobs_out_t *out);
 static ngx_int_t ngx_http_s3jobs_gather_string(ngx_s3jobs_out_t *out,
     const char *key, ngx_str_t *value);
 static ngx_int_t ngx_http_s3jobs_gather_text(ngx_s3jobs_out_t *out,
@@ -37,10 +39,11 @@ ngx_int_t
 ngx_http_s3jobs_gather_pages(ngx_http_request_t *r,
     ngx_http_s3jobs_ctx_t *ctx)
 {
-    ngx_str_t                  text;
-    ngx_http_s3jobs_gather_t  *g;
-    ngx_http_s3jobs_member_t  *m;
-    ngx_http_s3jobs_filter_t  *f;
+    ngx_str_t                    text;
+    ngx_http_s3jobs_gather_t    *g;
+    ngx_http_s3jobs_member_t    *m;
+    ngx_http_s3jobs_filter_t    *f;
+    ngx_http_s3jobs_loc_conf_t  *slcf;
 
     g = ngx_http_s3jobs_gather_create(r, ctx, 1);
     if (g == NULL) {
@@ -50,7 +53,12 @@ ngx_http_s3jobs_gather_pages(ngx_http_request_t *r,
     f = ctx->filter;
     m = g->members;
 
+    slcf = ngx_http_get_module_loc_conf(r, ngx_http_s3jobs_module);
+
+    g->begun = 1;
+
     m->first = r;
+    m->max_pages = slcf->max_pages;
     m->account = ctx->account;
     m->region = ctx->region;
     m->pages = 1;
@@ -69,17 +77,14 @@ ngx_http_s3jobs_gather_pages(ngx_http_request_t *r,
 }
 
 
-static ngx_http_s3jobs_gather_t *
+ngx_http_s3jobs_gather_t *
 ngx_http_s3jobs_gather_create(ngx_http_request_t *r,
     ngx_http_s3jobs_ctx_t *ctx, ngx_uint_t n)
 {
-    ngx_uint_t                   i;
-    ngx_pool_cleanup_t          *cln;
-    ngx_http_s3jobs_gather_t    *g;
-    ngx_http_s3jobs_member_t    *m;
-    ngx_http_s3jobs_loc_conf_t  *slcf;
-
-    slcf = ngx_http_get_module_loc_conf(r, ngx_http_s3jobs_module);
+    ngx_uint_t                 i;
+    ngx_pool_cleanup_t        *cln;
+    ngx_http_s3jobs_gather_t  *g;
+    ngx_http_s3jobs_member_t  *m;
 
     g = ngx_pcalloc(r->pool, sizeof(ngx_http_s3jobs_gather_t));
     m = ngx_pcalloc(r->pool, n * sizeof(ngx_http_s3jobs_member_t));
@@ -101,7 +106,7 @@ ngx_http_s3jobs_gather_create(ngx_http_request_t *r,
 
     for (i = 0; i < n; i++) {
         m[i].gather = g;
-        m[i].max_pages = slcf->max_pages;
+        m[i].max_pages = 1;
 
         if (ngx_array_init(&m[i].seen, r->pool, 8, sizeof(uint64_t))
             != NGX_OK)
@@ -127,9 +132,23 @@ ngx_http_s3jobs_gather_cleanup(void *data)
     ngx_uint_t  i;
 
     for (i = 0; i < g->nmembers; i++) {
-        if (g->members[i].page) {
-            ngx_http_s3jobs_page_free(g->members[i].page);
-        }
+        ngx_http_s3jobs_gather_done(&g->members[i]);
+    }
+}
+
+
+static void
+ngx_http_s3jobs_gather_done(ngx_http_s3jobs_member_t *m)
+{
+    m->done = 1;
+
+    if (m->page) {
+        ngx_http_s3jobs_page_free(m->page);
+    }
+
+    if (m->pool) {
+        ngx_destroy_pool(m->pool);
+        m->pool = NULL;
     }
 }
 
@@ -148,7 +167,7 @@ ngx_http_s3jobs_gather_filter(ngx_http_request_t *r,
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_http_s3jobs_gather_wake(ngx_http_request_t *r)
 {
     r->write_event_handler = ngx_http_s3jobs_gather_handler;
@@ -257,6 +276,7 @@ ngx_http_s3jobs_gather_run(ngx_http_s3jobs_gather_t *g)
 static ngx_int_t
 ngx_http_s3jobs_gather_next(ngx_http_s3jobs_gather_t *g)
 {
+    ngx_int_t                rc;
     ngx_queue_t             *q;
     ngx_http_s3jobs_page_t  *page;
 
@@ -270,9 +290,16 @@ ngx_http_s3jobs_gather_next(ngx_http_s3jobs_gather_t *g)
     page = ngx_queue_data(q, ngx_http_s3jobs_page_t, queue);
 
     if (page->failed) {
-        page->member->done = 1;
-        ngx_http_s3jobs_page_free(page);
+        ngx_http_s3jobs_gather_done(page->member);
         return NGX_OK;
+    }
+
+    if (!g->begun) {
+        rc = ngx_http_s3jobs_gather_begin(g);
+
+        if (rc != NGX_OK) {
+            return rc;
+        }
     }
 
     g->page = page;
@@ -344,8 +371,10 @@ ngx_http_s3jobs_gather_fetch(ngx_http_s3jobs_gather_t *g)
 
         if (!m->done && m->page == NULL) {
 
-            if (m->token.text.len == 0 || m->pages >= m->max_pages) {
-                m->done = 1;
+            if (m->first
+                && (m->token.text.len == 0 || m->pages >= m->max_pages))
+            {
+                ngx_http_s3jobs_gather_done(m);
 
             } else if (ngx_http_s3jobs_page_fetch(m) != NGX_OK) {
                 return NGX_ERROR;
@@ -402,6 +431,42 @@ ngx_http_s3jobs_gather_page(ngx_http_s3jobs_gather_t *g,
 }
 
 
+/* NGX_DONE: the header was all */
+
+static ngx_int_t
+ngx_http_s3jobs_gather_begin(ngx_http_s3jobs_gather_t *g)
+{
+    ngx_int_t            rc;
+    ngx_http_request_t  *r;
+
+    r = g->request;
+
+    g->begun = 1;
+
+    r->headers_out.status = NGX_HTTP_OK;
+
+    ngx_http_clear_content_length(r);
+
+    ngx_str_set(&r->headers_out.content_type, "application/json");
+    r->headers_out.content_type_len = r->headers_out.content_type.len;
+
+    rc = ngx_http_s3jobs_next_header_filter(r);
+
+    if (rc == NGX_ERROR || rc > NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (r->header_only) {
+        r->buffered &= ~NGX_HTTP_S3JOBS_BUFFERED;
+        g->ctx->filter->state = NGX_HTTP_S3JOBS_DONE;
+        return NGX_DONE;
+    }
+
+    return ngx_http_s3jobs_gather_text(&g->ctx->filter->writer,
+                                       "{\"Jobs\":[");
+}
+
+
 static ngx_int_t
 ngx_http_s3jobs_gather_end(ngx_http_s3jobs_gather_t *g)
 {
@@ -410,29 +475,27 @@ ngx_http_s3jobs_gather_end(ngx_http_s3jobs_gather_t *g)
     ngx_http_s3jobs_filter_t  *f;
     ngx_http_s3jobs_member_t  *m;
 
+    if (!g->begun) {
+        return ngx_http_s3jobs_gather_error(g);
+    }
+
     f = g->ctx->filter;
     m = g->members;
     w = &f->writer;
 
     if (ngx_http_s3jobs_gather_text(w, "]") != NGX_OK
-        || ngx_s3jobs_out_write(w, m->rest.text.data, m->rest.text.len)
+        || (!g->merge
+            && ngx_s3jobs_out_write(w, m->rest.text.data, m->rest.text.len)
+               != NGX_OK)
+        || ngx_http_s3jobs_gather_incomplete(g, w) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (!g->merge && m->token.text.len
+        && ngx_http_s3jobs_gather_string(w, ",\"NextToken\":\"",
+                                         &m->token.text)
            != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-
-    if (m->error.status
-        && (ngx_http_s3jobs_gather_text(w, ",\"Incomplete\":[") != NGX_OK
-            || ngx_http_s3jobs_gather_incomplete(m, w) != NGX_OK
-            || ngx_http_s3jobs_gather_text(w, "]") != NGX_OK))
-    {
-        return NGX_ERROR;
-    }
-
-    if (m->token.text.len
-        && (ngx_http_s3jobs_gather_text(w, ",") != NGX_OK
-            || ngx_http_s3jobs_gather_string(w, "NextToken", &m->token.text)
-               != NGX_OK))
     {
         return NGX_ERROR;
     }
@@ -440,8 +503,6 @@ ngx_http_s3jobs_gather_end(ngx_http_s3jobs_gather_t *g)
     if (ngx_http_s3jobs_gather_text(w, "}") != NGX_OK) {
         return NGX_ERROR;
     }
-
-    g->ctx->error.code = m->error.code;
 
     f->ended = 1;
     f->more = 0;
@@ -460,43 +521,139 @@ ngx_http_s3jobs_gather_end(ngx_http_s3jobs_gather_t *g)
 }
 
 
+/* nothing could be read: one error, that which all share if there is one */
+
 static ngx_int_t
-ngx_http_s3jobs_gather_incomplete(ngx_http_s3jobs_member_t *m,
+ngx_http_s3jobs_gather_error(ngx_http_s3jobs_gather_t *g)
+{
+    ngx_int_t                  rc;
+    ngx_uint_t                 i;
+    ngx_s3jobs_error_t        *e, *other;
+    ngx_http_s3jobs_member_t  *m;
+
+    m = g->members;
+    e = &g->ctx->error;
+
+    *e = m->error;
+    g->ctx->request_id = e->request_id;
+
+    for (i = 1; i < g->nmembers; i++) {
+        other = &m[i].error;
+
+        if (other->status != e->status || other->code.len != e->code.len
+            || ngx_memcmp(other->code.data, e->code.data, e->code.len) != 0)
+        {
+            ngx_str_set(&e->message, "None of the listings could be read.");
+            ngx_str_null(&g->ctx->request_id);
+
+            if (other->status != e->status) {
+                e->status = NGX_HTTP_BAD_GATEWAY;
+            }
+
+            e->code = *ngx_s3jobs_error_code(e->status);
+        }
+    }
+
+    for (i = 0; i < g->nmembers; i++) {
+        if (m[i].foreign) {
+            *e = m[i].error;
+        }
+    }
+
+    if (e->status == NGX_HTTP_SERVICE_UNAVAILABLE
+        && g->ctx->retry_after.len == 0)
+    {
+        ngx_str_set(&g->ctx->retry_after, "1");
+    }
+
+    g->ctx->listed = 0;
+    g->request->buffered &= ~NGX_HTTP_S3JOBS_BUFFERED;
+
+    rc = ngx_http_s3jobs_send_error(g->request, g->ctx);
+
+    return (rc == NGX_ERROR) ? NGX_ERROR : NGX_DONE;
+}
+
+
+static ngx_int_t
+ngx_http_s3jobs_gather_incomplete(ngx_http_s3jobs_gather_t *g,
     ngx_s3jobs_out_t *out)
 {
-    u_char               status[sizeof("\"status\":,") + NGX_INT_T_LEN];
+    ngx_uint_t                 i, n;
+    ngx_http_s3jobs_member_t  *m;
+
+    n = 0;
+
+    for (i = 0; i < g->nmembers; i++) {
+        m = &g->members[i];
+
+        if (m->error.status == 0 && (!g->merge || m->token.text.len == 0)) {
+            continue;
+        }
+
+        if (ngx_http_s3jobs_gather_text(out, n++ ? "," : ",\"Incomplete\":[")
+               != NGX_OK
+            || ngx_http_s3jobs_gather_member(m, out) != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+
+        if (m->error.status) {
+            g->ctx->error.code = m->error.code;
+        }
+    }
+
+    return n ? ngx_http_s3jobs_gather_text(out, "]") : NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_s3jobs_gather_member(ngx_http_s3jobs_member_t *m,
+    ngx_s3jobs_out_t *out)
+{
+    u_char               status[sizeof(",\"status\":") + NGX_INT_T_LEN];
+    ngx_int_t            rc;
     ngx_s3jobs_error_t  *e;
+
+    if (m->account.len) {
+        rc = ngx_http_s3jobs_gather_string(out, "{\"AccountId\":\"",
+                                           &m->account)
+             | ngx_http_s3jobs_gather_string(out, ",\"Region\":\"",
+                                             &m->region);
+
+    } else {
+        rc = ngx_http_s3jobs_gather_string(out, "{\"URI\":\"", &m->uri);
+    }
 
     e = &m->error;
 
-    *ngx_sprintf(status, "\"status\":%ui,", e->status) = '\0';
+    if (e->status) {
+        *ngx_sprintf(status, ",\"status\":%ui", e->status) = '\0';
 
-    if (ngx_http_s3jobs_gather_text(out, "{") != NGX_OK
-        || ngx_http_s3jobs_gather_string(out, "AccountId", &m->account)
-           != NGX_OK
-        || ngx_http_s3jobs_gather_text(out, ",") != NGX_OK
-        || ngx_http_s3jobs_gather_string(out, "Region", &m->region) != NGX_OK
-        || ngx_http_s3jobs_gather_text(out, ",") != NGX_OK
-        || ngx_http_s3jobs_gather_text(out, (char *) status) != NGX_OK
-        || ngx_http_s3jobs_gather_string(out, "code", &e->code) != NGX_OK
-        || ngx_http_s3jobs_gather_text(out, ",") != NGX_OK
-        || ngx_http_s3jobs_gather_string(out, "detail", &e->message)
-           != NGX_OK)
-    {
-        return NGX_ERROR;
+        rc |= ngx_http_s3jobs_gather_text(out, (char *) status)
+              | ngx_http_s3jobs_gather_string(out, ",\"code\":\"", &e->code)
+              | ngx_http_s3jobs_gather_string(out, ",\"detail\":\"",
+                                              &e->message);
     }
 
-    return ngx_http_s3jobs_gather_text(out, "}");
+    if (m->gather->merge && m->token.text.len) {
+        rc |= ngx_http_s3jobs_gather_string(out, ",\"NextToken\":\"",
+                                            &m->token.text);
+    }
+
+    rc |= ngx_http_s3jobs_gather_text(out, "}");
+
+    return rc == NGX_OK ? NGX_OK : NGX_ERROR;
 }
 
+
+/* the key is JSON up to the quote */
 
 static ngx_int_t
 ngx_http_s3jobs_gather_string(ngx_s3jobs_out_t *out, const char *key,
     ngx_str_t *value)
 {
-    if (ngx_http_s3jobs_gather_text(out, "\"") != NGX_OK
-        || ngx_http_s3jobs_gather_text(out, key) != NGX_OK
-        || ngx_http_s3jobs_gather_text(out, "\":\"") != NGX_OK
+    if (ngx_http_s3jobs_gather_text(out, key) != NGX_OK
         || ngx_s3jobs_json_escape(out, value->data, value->len) != NGX_OK)
     {
         return NGX_ERROR;

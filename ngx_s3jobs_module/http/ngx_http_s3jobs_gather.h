@@ -30,7 +30,9 @@ typedef struct {
 
 struct ngx_http_s3jobs_member_s {
     ngx_http_s3jobs_gather_t    *gather;
+    ngx_str_t                    uri;         /* of a merged one */
     ngx_http_request_t          *first;       /* of which others are clones */
+    ngx_pool_t                  *pool;        /* its, if it is a page's */
     ngx_http_s3jobs_page_t      *page;        /* that is not sent yet */
     ngx_array_t                  seen;        /* uint64_t, hashes of queries */
 
@@ -43,6 +45,7 @@ struct ngx_http_s3jobs_member_s {
     ngx_s3jobs_error_t           error;       /* status 0: none */
 
     unsigned                     done:1;
+    unsigned                     foreign:1;   /* the URI is not of a listing */
 };
 
 
@@ -54,6 +57,11 @@ struct ngx_http_s3jobs_gather_s {
 
     ngx_queue_t                  ended;       /* pages, to be sent */
     ngx_http_s3jobs_page_t      *page;        /* that is being sent */
+
+    ngx_str_t                    args;        /* of merged listings */
+
+    unsigned                     merge:1;     /* listings of several */
+    unsigned                     begun:1;     /* the header is out */
 };
 
 
@@ -63,6 +71,14 @@ struct ngx_http_s3jobs_gather_s {
  */
 ngx_int_t ngx_http_s3jobs_gather_pages(ngx_http_request_t *r,
     ngx_http_s3jobs_ctx_t *ctx);
+
+/*
+ * What goes on when the request is woken: members fetch their pages, and these
+ * are sent.  The state of the body filter is there already.
+ */
+ngx_http_s3jobs_gather_t *ngx_http_s3jobs_gather_create(ngx_http_request_t *r,
+    ngx_http_s3jobs_ctx_t *ctx, ngx_uint_t n);
+ngx_int_t ngx_http_s3jobs_gather_wake(ngx_http_request_t *r);
 
 /* the body filter of the request, for what comes from elsewhere */
 ngx_int_t ngx_http_s3jobs_gather_filter(ngx_http_request_t *r,

@@ -23,8 +23,6 @@ static ngx_int_t ngx_http_s3jobs_set_request(ngx_http_request_t *r,
     ngx_http_s3jobs_ctx_t *ctx, ngx_s3jobs_query_t *q);
 static ngx_int_t ngx_http_s3jobs_set_strings(ngx_http_request_t *r,
     ngx_http_s3jobs_ctx_t *ctx, ngx_s3jobs_query_t *q);
-static ngx_int_t ngx_http_s3jobs_reject_query(ngx_http_request_t *r,
-    ngx_http_s3jobs_ctx_t *ctx, ngx_s3jobs_query_error_t *err);
 
 
 static ngx_str_t  ngx_http_s3jobs_path = ngx_string("/v20180820/jobs");
@@ -83,7 +81,7 @@ ngx_http_s3jobs_prepare(ngx_http_request_t *r, ngx_http_s3jobs_ctx_t *ctx)
         return ngx_http_s3jobs_reject_query(r, ctx, &err);
 
     } else if (slcf->max_pages > 1 && q->max_results == -1
-        && ngx_http_s3jobs_json(r))
+        && (ctx->page || ngx_http_s3jobs_json(r)))
     {
         q->max_results = NGX_S3JOBS_QUERY_MAX_RESULTS;
         ctx->paged = 1;
@@ -400,7 +398,7 @@ ngx_http_s3jobs_reject(ngx_http_request_t *r, ngx_http_s3jobs_ctx_t *ctx,
 }
 
 
-static ngx_int_t
+ngx_int_t
 ngx_http_s3jobs_reject_query(ngx_http_request_t *r,
     ngx_http_s3jobs_ctx_t *ctx, ngx_s3jobs_query_error_t *err)
 {

@@ -142,7 +142,7 @@ ngx_http_s3jobs_json(ngx_http_request_t *r)
 
     slcf = ngx_http_get_module_loc_conf(r, ngx_http_s3jobs_module);
 
-    if (slcf->json != NGX_HTTP_S3JOBS_JSON_ACCEPT) {
+    if (slcf->merge == NULL && slcf->json != NGX_HTTP_S3JOBS_JSON_ACCEPT) {
         return slcf->json == NGX_HTTP_S3JOBS_JSON_ON;
     }
 
@@ -155,6 +155,13 @@ ngx_http_s3jobs_json(ngx_http_request_t *r)
 
     while ((h = ngx_http_s3jobs_next_header(&part, &i, "accept")) != NULL) {
         ngx_s3jobs_accept_parse(&accept, &h->value);
+    }
+
+    if (slcf->merge) {
+
+        /* there is no XML, so it must be all that the client takes */
+
+        return accept.json_weight > 0 || accept.xml_weight == 0;
     }
 
     return ngx_s3jobs_accept_json(&accept);

@@ -39,9 +39,7 @@ ngx_http_s3jobs_listing_start(ngx_http_request_t *r,
         return NULL;
     }
 
-    f->last_out = &f->out;
-    f->writer.more = ngx_http_s3jobs_more;
-    f->writer.data = f;
+    ngx_http_s3jobs_listing_output(f);
 
     f->listing = ngx_s3jobs_listing_create(ctx->job.len
                                            ? &ngx_s3jobs_describe_job
@@ -51,11 +49,22 @@ ngx_http_s3jobs_listing_start(ngx_http_request_t *r,
         return NULL;
     }
 
-    if (ctx->page) {
-        ngx_http_s3jobs_page_listing(r, ctx->page, f);
+    if (ctx->page
+        && ngx_http_s3jobs_page_listing(r, ctx->page, f) != NGX_OK)
+    {
+        return NULL;
     }
 
     return f;
+}
+
+
+void
+ngx_http_s3jobs_listing_output(ngx_http_s3jobs_filter_t *f)
+{
+    f->last_out = &f->out;
+    f->writer.more = ngx_http_s3jobs_more;
+    f->writer.data = f;
 }
 
 
@@ -308,13 +317,17 @@ ngx_http_s3jobs_listing_end(ngx_http_s3jobs_ctx_t *ctx)
 
     f = ctx->filter;
 
+    if (ctx->page) {
+        return ngx_s3jobs_listing_complete(f->listing);
+    }
+
     if (!ctx->paged) {
         return ngx_s3jobs_listing_finish(f->listing);
     }
 
     rc = ngx_s3jobs_listing_complete(f->listing);
 
-    if (rc != NGX_OK || ctx->page) {
+    if (rc != NGX_OK) {
         return rc;
     }
 

@@ -20,6 +20,9 @@
 ngx_http_s3jobs_filter_t *ngx_http_s3jobs_listing_start(ngx_http_request_t *r,
     ngx_http_s3jobs_ctx_t *ctx);
 
+/* makes f->writer give pieces of output */
+void ngx_http_s3jobs_listing_output(ngx_http_s3jobs_filter_t *f);
+
 ngx_int_t ngx_http_s3jobs_listing_filter(ngx_http_request_t *r,
     ngx_http_s3jobs_ctx_t *ctx, ngx_chain_t *in);
 

@@ -9,6 +9,7 @@
 #include <ngx_http.h>
 
 #include "ngx_http_s3jobs_module.h"
+#include "ngx_http_s3jobs_merge.h"
 #include "ngx_http_s3jobs_conf.h"
 #include "ngx_http_s3jobs_count.h"
 #include "ngx_s3jobs_sax.h"
@@ -96,6 +97,10 @@ ngx_http_s3jobs_init(ngx_conf_t *cf)
 
     *h = ngx_http_s3jobs_count_request;
 
+    if (ngx_http_s3jobs_merge_check(cf, smcf->merged) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
     return ngx_http_s3jobs_filter_init(cf);
 }
 
@@ -113,6 +118,11 @@ ngx_http_s3jobs_create_main_conf(ngx_conf_t *cf)
     smcf->sources.sources = ngx_array_create(cf->pool, 4,
                                          sizeof(ngx_http_s3jobs_source_t *));
     if (smcf->sources.sources == NULL) {
+        return NULL;
+    }
+
+    smcf->merged = ngx_http_s3jobs_merge_create(cf);
+    if (smcf->merged == NULL) {
         return NULL;
     }
 

@@ -33,6 +33,7 @@ typedef struct {
     ngx_uint_t                  used;     /* a location says "s3jobs on" */
     ngx_uint_t                  status;   /* or "s3jobs_status" */
     ngx_http_handler_pt         proxy_handler;    /* of "proxy_pass" */
+    ngx_array_t                *merged;   /* see ngx_http_s3jobs_merge.h */
 } ngx_http_s3jobs_main_conf_t;
 
 
@@ -65,6 +66,7 @@ typedef struct {
     ngx_msec_t                  credentials_timeout;
     ngx_int_t                   max_pages;
     ngx_http_complex_value_t   *job;         /* NULL: a listing */
+    ngx_array_t                *merge;       /* of ngx_str_t, or NULL */
 
     ngx_http_s3jobs_place_t     enable_place;
     ngx_http_s3jobs_place_t     credentials_place;
@@ -137,6 +139,8 @@ ngx_int_t ngx_http_s3jobs_job(ngx_http_request_t *r,
 ngx_int_t ngx_http_s3jobs_reject(ngx_http_request_t *r,
     ngx_http_s3jobs_ctx_t *ctx, ngx_uint_t status, const char *code,
     const char *message);
+ngx_int_t ngx_http_s3jobs_reject_query(ngx_http_request_t *r,
+    ngx_http_s3jobs_ctx_t *ctx, ngx_s3jobs_query_error_t *err);
 
 /*
  * Lets a request wait for the first credentials of ctx->source.  NGX_AGAIN:

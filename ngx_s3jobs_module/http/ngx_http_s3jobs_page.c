@@ -29,6 +29,8 @@ static ngx_int_t ngx_http_s3jobs_page_spool(ngx_http_request_t *r,
     ngx_http_s3jobs_page_t *page);
 static ngx_int_t ngx_http_s3jobs_page_whole(ngx_http_request_t *r,
     ngx_http_s3jobs_page_t *page);
+static ngx_int_t ngx_http_s3jobs_page_whose(ngx_http_s3jobs_member_t *m,
+    ngx_http_s3jobs_ctx_t *ctx);
 static ngx_int_t ngx_http_s3jobs_page_done(ngx_http_request_t *r, void *data,
     ngx_int_t rc);
 
@@ -41,7 +43,7 @@ ngx_http_s3jobs_page_fetch(ngx_http_s3jobs_member_t *m)
     ngx_http_request_t      *r;
     ngx_http_s3jobs_page_t  *page;
 
-    r = m->first;
+    r = m->first ? m->first : m->gather->request;
 
     pool = ngx_create_pool(NGX_HTTP_S3JOBS_PAGE_POOL, r->connection->log);
     if (pool == NULL) {
@@ -80,11 +82,13 @@ ngx_http_s3jobs_page_fetch(ngx_http_s3jobs_member_t *m)
 static ngx_int_t
 ngx_http_s3jobs_page_request(ngx_http_s3jobs_page_t *page)
 {
-    ngx_http_request_t          *r, *sr;
+    ngx_int_t                    rc;
+    ngx_http_request_t          *sr;
     ngx_http_s3jobs_ctx_t       *ctx;
+    ngx_http_s3jobs_member_t    *m;
     ngx_http_post_subrequest_t  *ps;
 
-    r = page->member->first;
+    m = page->member;
 
     ctx = ngx_pcalloc(page->pool, sizeof(ngx_http_s3jobs_ctx_t));
     if (ctx == NULL) {
@@ -92,7 +96,6 @@ ngx_http_s3jobs_page_request(ngx_http_s3jobs_page_t *page)
     }
 
     ctx->page = page;
-    ctx->paged = 1;
 
     ps = ngx_palloc(page->pool, sizeof(ngx_http_post_subrequest_t));
     if (ps == NULL) {
@@ -102,26 +105,43 @@ ngx_http_s3jobs_page_request(ngx_http_s3jobs_page_t *page)
     ps->handler = ngx_http_s3jobs_page_done;
     ps->data = page;
 
-    if (ngx_http_subrequest(r, &r->uri, NULL, &sr, ps,
-                            NGX_HTTP_SUBREQUEST_CLONE
-                            |NGX_HTTP_SUBREQUEST_BACKGROUND)
-        != NGX_OK)
-    {
+    if (m->first) {
+        rc = ngx_http_subrequest(m->first, &m->first->uri, NULL, &sr, ps,
+                                 NGX_HTTP_SUBREQUEST_CLONE
+                                 |NGX_HTTP_SUBREQUEST_BACKGROUND);
+
+    } else {
+        rc = ngx_http_subrequest(m->gather->request, &m->uri,
+                                 &m->gather->args, &sr, ps,
+                                 NGX_HTTP_SUBREQUEST_BACKGROUND);
+    }
+
+    if (rc != NGX_OK) {
         return NGX_ERROR;
     }
 
-    sr->write_event_handler = ngx_http_s3jobs_page_begin;
     sr->discard_body = 0;
 
     ngx_http_set_ctx(sr, ctx, ngx_http_s3jobs_module);
 
     page->request = sr;
 
-    return ngx_http_s3jobs_page_variables(sr, r);
+    if (m->first) {
+        sr->write_event_handler = ngx_http_s3jobs_page_begin;
+
+    } else {
+        m->first = sr;
+        m->pool = page->pool;
+    }
+
+    return ngx_http_s3jobs_page_variables(sr, m->first);
 }
 
 
-/* subrequests share variables, but what these point to ends with the page */
+/*
+ * Subrequests share variables, but what these point to ends with the page;
+ * and what one listing has evaluated must not be found by another.
+ */
 
 static ngx_int_t
 ngx_http_s3jobs_page_variables(ngx_http_request_t *r,
@@ -134,12 +154,14 @@ ngx_http_s3jobs_page_variables(ngx_http_request_t *r,
 
     size = cmcf->variables.nelts * sizeof(ngx_http_variable_value_t);
 
-    r->variables = ngx_palloc(r->pool, size);
+    r->variables = ngx_pcalloc(r->pool, size);
     if (r->variables == NULL) {
         return NGX_ERROR;
     }
 
-    ngx_memcpy(r->variables, first->variables, size);
+    if (r != first) {
+        ngx_memcpy(r->variables, first->variables, size);
+    }
 
     return NGX_OK;
 }
@@ -208,9 +230,27 @@ ngx_http_s3jobs_page_new(ngx_http_request_t *r, ngx_http_s3jobs_member_t *m)
 void
 ngx_http_s3jobs_page_free(ngx_http_s3jobs_page_t *page)
 {
-    page->member->page = NULL;
+    ngx_chain_t               *cl;
+    ngx_http_s3jobs_member_t  *m;
 
-    ngx_destroy_pool(page->pool);
+    m = page->member;
+
+    m->page = NULL;
+
+    if (page->pool != m->pool) {
+        ngx_destroy_pool(page->pool);
+        return;
+    }
+
+    /* others are clones of it, what is large is not needed any more */
+
+    for (cl = page->out; cl; cl = cl->next) {
+        (void) ngx_pfree(page->pool, cl->buf->start);
+    }
+
+    if (page->file) {
+        ngx_pool_run_cleanup_file(page->pool, page->file->file.fd);
+    }
 }
 
 
@@ -229,13 +269,30 @@ ngx_http_s3jobs_page_of(ngx_http_request_t *r)
 }
 
 
-void
+ngx_int_t
 ngx_http_s3jobs_page_listing(ngx_http_request_t *r,
     ngx_http_s3jobs_page_t *page, ngx_http_s3jobs_filter_t *f)
 {
-    ngx_str_t  entry;
+    ngx_str_t               entry;
+    ngx_http_s3jobs_ctx_t  *ctx;
 
     ngx_str_null(&entry);
+
+    if (page->member->gather->merge) {
+        ctx = ngx_http_get_module_ctx(r, ngx_http_s3jobs_module);
+
+        entry.data = ngx_pnalloc(r->pool, ctx->account.len + ctx->region.len
+                                 + sizeof("\"AccountId\":\"\","
+                                          "\"Region\":\"\""));
+        if (entry.data == NULL) {
+            return NGX_ERROR;
+        }
+
+        entry.len = ngx_sprintf(entry.data,
+                                "\"AccountId\":\"%V\",\"Region\":\"%V\"",
+                                &ctx->account, &ctx->region)
+                    - entry.data;
+    }
 
     ngx_s3jobs_listing_part(f->listing, &entry);
 
@@ -247,6 +304,8 @@ ngx_http_s3jobs_page_listing(ngx_http_request_t *r,
 
         r->upstream->buffering = 0;
     }
+
+    return NGX_OK;
 }
 
 
@@ -361,17 +420,22 @@ static ngx_int_t
 ngx_http_s3jobs_page_whole(ngx_http_request_t *r,
     ngx_http_s3jobs_page_t *page)
 {
-    ngx_str_t                  text;
-    ngx_pool_t                *pool;
-    ngx_http_s3jobs_ctx_t     *ctx;
-    ngx_http_s3jobs_filter_t  *f;
-    ngx_http_s3jobs_member_t  *m;
+    ngx_str_t                    text;
+    ngx_pool_t                  *pool;
+    ngx_http_s3jobs_ctx_t       *ctx;
+    ngx_http_s3jobs_filter_t    *f;
+    ngx_http_s3jobs_member_t    *m;
+    ngx_http_s3jobs_loc_conf_t  *slcf;
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_s3jobs_module);
 
     f = ctx->filter;
     m = page->member;
     pool = m->gather->request->pool;
+
+    if (ngx_http_s3jobs_page_whose(m, ctx) != NGX_OK) {
+        return NGX_ERROR;
+    }
 
     text = ngx_s3jobs_listing_token(f->listing);
 
@@ -391,7 +455,13 @@ ngx_http_s3jobs_page_whole(ngx_http_request_t *r,
 
     page->jobs = ctx->jobs;
     page->out = f->out;
+    page->next = f->out;
     page->ended = 1;
+
+    if (ctx->paged) {
+        slcf = ngx_http_get_module_loc_conf(r, ngx_http_s3jobs_module);
+        m->max_pages = slcf->max_pages;
+    }
 
     return NGX_OK;
 }
@@ -426,14 +496,47 @@ ngx_http_s3jobs_page_read(ngx_http_s3jobs_page_t *page, ngx_s3jobs_out_t *out)
         return NGX_OK;
     }
 
-    if (page->out == NULL) {
+    if (page->next == NULL) {
         return NGX_DONE;
     }
 
-    b = page->out->buf;
-    page->out = page->out->next;
+    b = page->next->buf;
+    page->next = page->next->next;
 
     return ngx_s3jobs_out_write(out, b->pos, b->last - b->pos);
+}
+
+
+/* of account and region, which the end of the answer may name */
+
+static ngx_int_t
+ngx_http_s3jobs_page_whose(ngx_http_s3jobs_member_t *m,
+    ngx_http_s3jobs_ctx_t *ctx)
+{
+    u_char      *p;
+    ngx_pool_t  *pool;
+
+    if (m->account.len || ctx->account.len == 0) {
+        return NGX_OK;
+    }
+
+    pool = m->gather->request->pool;
+
+    p = ngx_pnalloc(pool, ctx->account.len + ctx->region.len);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    m->account.len = ctx->account.len;
+    m->account.data = p;
+    p = ngx_cpymem(p, ctx->account.data, ctx->account.len);
+
+    m->region.len = ctx->region.len;
+    m->region.data = p;
+    ngx_memcpy(p, ctx->region.data, ctx->region.len);
+
+    return ngx_http_s3jobs_gather_seen(m, &ctx->query) == NGX_ERROR
+           ? NGX_ERROR : NGX_OK;
 }
 
 
@@ -449,6 +552,10 @@ ngx_http_s3jobs_page_failed(ngx_http_s3jobs_page_t *page,
 
     m = page->member;
     e = &m->error;
+
+    if (ngx_http_s3jobs_page_whose(m, ctx) != NGX_OK) {
+        return NGX_ERROR;
+    }
 
     *e = ctx->error;
     e->request_id = ctx->request_id;
@@ -485,7 +592,8 @@ ngx_http_s3jobs_page_done(ngx_http_request_t *r, void *data, ngx_int_t rc)
 {
     ngx_http_s3jobs_page_t *page = data;
 
-    ngx_http_s3jobs_ctx_t  *ctx;
+    ngx_http_s3jobs_ctx_t       *ctx;
+    ngx_http_s3jobs_loc_conf_t  *slcf;
 
     if (rc == NGX_HTTP_CLIENT_CLOSED_REQUEST || rc == NGX_HTTP_CLOSE
         || rc == NGX_HTTP_REQUEST_TIME_OUT || r->connection->error)
@@ -503,7 +611,18 @@ ngx_http_s3jobs_page_done(ngx_http_request_t *r, void *data, ngx_int_t rc)
             return NGX_ERROR;
         }
 
-        if (rc >= NGX_HTTP_SPECIAL_RESPONSE) {
+        slcf = ngx_http_get_module_loc_conf(r, ngx_http_s3jobs_module);
+
+        if (!slcf->enable) {
+            ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                          "URI \"%V\" of \"s3jobs_merge\" is not that of a "
+                          "location with \"s3jobs on\"",
+                          &page->member->uri);
+
+            page->member->foreign = 1;
+            ngx_http_s3jobs_own_error(r, ctx, NGX_HTTP_INTERNAL_SERVER_ERROR);
+
+        } else if (rc >= NGX_HTTP_SPECIAL_RESPONSE) {
             ngx_http_s3jobs_own_error(r, ctx, rc);
 
         } else {

@@ -34,6 +34,7 @@ struct ngx_http_s3jobs_page_s {
     ngx_temp_file_t             *file;
     off_t                        offset;      /* up to which it was read */
     ngx_chain_t                 *out;         /* what comes after the file */
+    ngx_chain_t                 *next;        /* of it, to be read */
     ngx_uint_t                   jobs;
 
     unsigned                     ended:1;
@@ -54,7 +55,7 @@ void ngx_http_s3jobs_page_free(ngx_http_s3jobs_page_t *page);
 ngx_http_s3jobs_page_t *ngx_http_s3jobs_page_of(ngx_http_request_t *r);
 
 /* begins the subrequest's listing */
-void ngx_http_s3jobs_page_listing(ngx_http_request_t *r,
+ngx_int_t ngx_http_s3jobs_page_listing(ngx_http_request_t *r,
     ngx_http_s3jobs_page_t *page, ngx_http_s3jobs_filter_t *f);
 
 /* the subrequest's listing, instead of what sends one to the client */

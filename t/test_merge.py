@@ -1,0 +1,405 @@
+"""s3jobs_merge: several listings in one answer."""
+
+import gzip
+import threading
+import urllib.parse
+
+import pytest
+
+from gateway import place, strict_json, told
+from jobs import Many
+from nginx import until
+from s3control import Reply
+from troubles import at_page
+
+ACCOUNTS = {'prod': '123456789012', 'dev': '210987654321',
+            'lab': '000000000042'}
+REGIONS = ('eu-west-1', 'us-east-1', 'ap-south-1', 'us-west-2')
+ALL = [(who, where) for who in ACCOUNTS for where in REGIONS]
+HTTP = 'map $who $account { %s }' % ' '.join(
+    f'{name} {account};' for name, account in ACCOUNTS.items())
+SIZE = 10
+
+
+def uri(who, where):
+    return f'/of/{who}/{where}'
+
+
+@pytest.fixture
+def merged(s3, nginx, tmp_path):
+    """nginx() that merges these listings, each of so many jobs."""
+    def start(listings=ALL, jobs=35, pages=100, size=SIZE, lines='',
+              location='', server='', http='', credentials='ops', **options):
+        s3.page = size
+        for n, (who, where) in enumerate(listings):
+            s3.set_jobs(ACCOUNTS.get(who, who), Many(
+                ACCOUNTS.get(who, who), where,
+                jobs[n] if isinstance(jobs, list) else jobs), where)
+        uris = ' '.join(uri(*w) for w in listings)
+        return nginx(
+            path=r'~ ^/of/(?<who>\w+)/(?<where>[a-z0-9-]+)$',
+            account='$account', region='$where', credentials=credentials,
+            location=f'internal; s3jobs_max_pages {pages};{location}',
+            http=HTTP + http, server='location = /jobs { s3jobs_merge '
+            f'{uris};{lines} }}' + server, **options)
+    return start
+
+
+def listing(r):
+    assert r.status == 200 and r.complete, r
+    assert r.header('Content-Type') == 'application/json', r
+    return strict_json(r.body)
+
+
+def of(document, who, where):
+    """The jobs of one listing, as it alone would give them."""
+    whose = {'AccountId': ACCOUNTS[who], 'Region': where}
+    mine = [j for j in document['Jobs'] if whose.items() <= j.items()]
+    for job in mine:
+        assert list(job)[:2] == ['AccountId', 'Region']
+    return [{k: v for k, v in job.items() if k not in whose} for job in mine]
+
+
+def check_whole(s3, document, listings=ALL):
+    assert list(document) == ['Jobs']
+    check_jobs(s3, document, listings)
+
+
+def check_jobs(s3, document, listings):
+    total = 0
+    for who, where in listings:
+        expected = s3.jobs(ACCOUNTS[who], where)[:]
+        assert of(document, who, where) == expected
+        total += len(expected)
+    assert len(document['Jobs']) == total
+
+
+def test_twelve_listings_in_one(s3, merged):
+    gw = merged(log_format='$s3jobs_jobs $s3jobs_pages')
+    check_whole(s3, listing(gw.get()))
+    assert until(gw.access) == [f'{12 * 35} {12 * 4}']
+    assert {r.verdict for r in s3.requests} == {None}
+    assert len(s3.requests) == 48
+
+
+def test_entries_are_those_of_the_single_listing(s3, merged):
+    who, where = ALL[1]
+    gw = merged([(who, where)], server=place(
+        '= /one', 's3jobs_json on; s3jobs_max_pages 100;',
+        account=ACCOUNTS[who], region=where))
+    one, many = gw.get('/one'), gw.get()
+    assert many.text.replace(
+        f'"AccountId":"{ACCOUNTS[who]}","Region":"{where}",', '') == one.text
+
+
+def test_side_by_side(s3, merged):
+    """All first pages are asked for before one is answered."""
+    gw = merged()
+    s3.always(lambda request: Reply(never=True) if len(s3.requests) <= 12
+              else None)
+    with gw.connect() as client:
+        client.send('GET /jobs HTTP/1.1\r\nHost: x\r\n\r\n')
+        s3.wait_for(12)
+        assert {(r.account, r.region) for r in s3.requests} == {
+            (ACCOUNTS[who], where) for who, where in ALL}
+        client.abort()
+    s3.reset()
+
+
+def test_pages_go_on_side_by_side(s3, merged):
+    """One listing that never ends its first page holds up no other one."""
+    gw = merged()
+    slow = ACCOUNTS['dev']
+    s3.always(lambda request: Reply(never=True) if request.account == slow
+              else None)
+    with gw.connect() as client:
+        client.send('GET /jobs HTTP/1.1\r\nHost: x\r\n\r\n')
+        s3.wait_for(4 + 8 * 4)
+        client.abort()
+    s3.reset()
+
+
+def test_arguments(s3, merged):
+    gw = merged()
+    document = listing(gw.get('/jobs?jobStatuses=New,Active&maxResults=2'))
+    assert {r.query for r in s3.requests} == {
+        'jobStatuses=Active&jobStatuses=New&maxResults=2'}
+    assert len(s3.requests) == 12
+    assert {j['Status'] for j in document['Jobs']} == {'New', 'Active'}
+    assert len(document['Jobs']) == 24
+    assert len(document['Incomplete']) == 12
+    for whole in document['Incomplete']:
+        assert list(whole) == ['AccountId', 'Region', 'NextToken']
+
+
+@pytest.mark.parametrize('query, message', [
+    ('nextToken=abc', 'argument "nextToken" belongs to one listing'),
+    ('foo=1', 'argument "foo"'), ('maxResults=1001', 'argument "maxResults"')])
+def test_arguments_that_are_refused(s3, merged, query, message):
+    r = merged().get('/jobs?' + query)
+    assert r.status == 400
+    code, detail, _ = told(r, True)
+    assert code == 'InvalidRequest' and detail.startswith(message)
+    assert s3.requests == []
+
+
+def test_limit_of_pages(s3, merged):
+    listings = ALL[:3]
+    gw = merged(listings, pages=2, jobs=[15, 25, 35], server=''.join(
+        place(f'= /{where}', 's3jobs_json on; s3jobs_max_pages 100;',
+              account=ACCOUNTS[who], region=where)
+        for who, where in listings))
+    document = listing(gw.get())
+    assert [w['Region'] for w in document['Incomplete']] == [
+        where for who, where in listings[1:]]
+    for left in document['Incomplete']:
+        rest = listing(gw.get(f'/{left["Region"]}?' + urllib.parse.urlencode(
+            {'nextToken': left['NextToken']})))
+        document['Jobs'] += [{'AccountId': left['AccountId'],
+                              'Region': left['Region'], **job}
+                             for job in rest['Jobs']]
+    check_jobs(s3, document, listings)
+
+
+def test_some_fail(s3, merged):
+    """One denied, one broken, one cut later, one whose credentials are none:
+    the rest is there, and each of them is named."""
+    gw = merged(http='map $where $credentials { ap-south-1 nobody;'
+                ' default ops; }', credentials='$credentials')
+    bad = {(ACCOUNTS['prod'], 'us-east-1'): Reply(error='AccessDenied'),
+           (ACCOUNTS['dev'], 'us-east-1'): Reply(body=b'<html>'),
+           (ACCOUNTS['lab'], 'us-east-1'): Reply(cut=300)}
+
+    def reply(request):
+        answer = bad.get((request.account, request.region))
+        return answer if request.page == (
+            3 if request.account == ACCOUNTS['lab'] else 1) else None
+    s3.always(reply)
+    document = listing(gw.get())
+    why = {(w['AccountId'], w['Region']): w for w in document['Incomplete']}
+    assert {where: (w['status'], w['code'], 'NextToken' in w)
+            for where, w in why.items()} == {
+        (ACCOUNTS['prod'], 'us-east-1'): (403, 'AccessDenied', False),
+        (ACCOUNTS['dev'], 'us-east-1'): (502, 'BadUpstreamResponse', False),
+        (ACCOUNTS['lab'], 'us-east-1'): (502, 'BadUpstreamResponse', True),
+        **{(account, 'ap-south-1'): (503, 'CredentialsUnavailable', False)
+           for account in ACCOUNTS.values()}}
+    for who, where in ALL:
+        if (ACCOUNTS[who], where) not in why:
+            assert of(document, who, where) == s3.jobs(ACCOUNTS[who], where)[:]
+    assert of(document, 'lab', 'us-east-1') == \
+        s3.jobs(ACCOUNTS['lab'], 'us-east-1')[:2 * SIZE]
+
+
+def test_account_that_is_unknown(s3, merged):
+    gw = merged([('prod', 'eu-west-1'), ('nobody', 'eu-west-1')])
+    document = listing(gw.get())
+    assert document['Incomplete'] == [{
+        'URI': '/of/nobody/eu-west-1', 'status': 403, 'code': 'AccessDenied',
+        'detail': 'No such account is served here.'}]
+    check_jobs(s3, document, [('prod', 'eu-west-1')])
+
+
+@pytest.mark.parametrize('replies, status, code', [
+    (['AccessDenied'], 403, 'AccessDenied'),
+    (['SlowDown'], 503, 'SlowDown'),
+    (['SlowDown', 'ServiceUnavailable'], 503, 'ServiceUnavailable'),
+    (['SlowDown', 'AccessDenied'], 502, 'BadGateway')])
+def test_all_fail(s3, merged, replies, status, code):
+    gw = merged(location='')
+    s3.always(lambda request: Reply(error=replies[
+        (request.region == 'us-east-1') % len(replies)]))
+    with gw.connect() as client:
+        for _ in range(2):
+            r = client.request('/jobs')
+            assert r.status == status
+            assert told(r, True)[0] == code
+            assert (r.header('Retry-After') == '1') == (status == 503)
+
+
+def test_the_listings_are_empty(s3, merged):
+    gw = merged(jobs=0)
+    assert gw.get().text == '{"Jobs":[]}'
+
+
+def test_some_listings_are_empty(s3, merged):
+    gw = merged(jobs=[0, 5, 0, 0, 25, 0, 1, 0, 0, 0, 10, 0])
+    check_whole(s3, listing(gw.get()))
+
+
+def test_head(s3, merged):
+    gw = merged()
+    with gw.connect() as client:
+        for _ in range(2):
+            r = client.request('/jobs', method='HEAD')
+            assert r.status == 200
+            assert r.header('Content-Type') == 'application/json'
+        check_whole(s3, listing(client.request('/jobs')))
+
+
+@pytest.mark.parametrize('accept, status', [
+    ('application/xml', 406), ('text/xml;q=0.5', 406),
+    ('application/xml, application/json;q=0', 406), ('application/json', 200),
+    ('*/*', 200), (None, 200), ('text/html,application/xhtml+xml,'
+                                'application/xml;q=0.9,*/*;q=0.8', 200)])
+def test_xml_is_not_to_be_had(s3, merged, accept, status):
+    gw = merged(ALL[:2])
+    r = gw.get(headers={'Accept': accept} if accept else {})
+    assert r.status == status
+    if status == 406:
+        assert told(r, False)[0] == 'NotAcceptable'
+        assert s3.requests == []
+
+
+def test_other_methods(s3, merged):
+    gw = merged()
+    r = gw.get(method='POST', body=b'x' * 100000)
+    assert r.status == 405 and r.header('Allow') == 'GET, HEAD'
+    assert told(r, True)[0] == 'MethodNotAllowed'
+    assert s3.requests == []
+    with gw.connect() as client:
+        check_whole(s3, listing(client.request('/jobs', body=b'x' * 10000)))
+        check_whole(s3, listing(client.request('/jobs')))
+
+
+def test_errors_of_nginx_have_our_shape(s3, merged):
+    r = merged(lines='deny all;').get()
+    assert r.status == 403 and told(r, True)[0] == 'Forbidden'
+
+
+@pytest.mark.parametrize('location', [
+    '', 'proxy_buffering off;', 's3jobs_json_buffer_size 1k;',
+    'proxy_cache c; proxy_cache_valid 200 1h;'])
+@pytest.mark.parametrize('lines', [
+    '', 'gzip on; gzip_types application/json; gzip_min_length 0;',
+    'limit_rate 8m;'])
+def test_large_listings(s3, merged, tmp_path, location, lines):
+    s3.framing = 'chunked'
+    gw = merged(ALL[:5], jobs=2500, size=1000, location=location, lines=lines,
+                http=f'proxy_cache_path {tmp_path}/cache keys_zone=c:1m;')
+    with gw.connect() as client:
+        for _ in range(2):
+            r = client.request('/jobs', {'Accept-Encoding': 'gzip'}
+                               if 'gzip' in lines else {})
+            if 'gzip' in lines:
+                r.body = gzip.decompress(bytes(r.body))
+            check_whole(s3, listing(r), ALL[:5])
+
+
+def test_http_2(s3, merged):
+    gw = merged(h2=True)
+    for _ in range(3):
+        check_whole(s3, listing(gw.get_h2()))
+    gw.get_h2(method='HEAD')
+
+
+def test_in_ssi(s3, merged):
+    gw = merged(server='location /ssi { ssi on; ssi_types *; return 200'
+                ' \'[<!--# include virtual="/jobs" -->,'
+                '<!--# include virtual="/jobs" -->,1]\'; }')
+    r = gw.get('/ssi')
+    assert r.status == 200 and r.complete
+    one, two, end = strict_json(r.body)
+    check_whole(s3, one)
+    check_whole(s3, two)
+
+
+def test_hits_ask_nothing(s3, merged, tmp_path):
+    gw = merged(http=f'proxy_cache_path {tmp_path}/cache keys_zone=c:1m;',
+                location='proxy_cache c; proxy_cache_valid 200 1h;')
+    for _ in range(3):
+        check_whole(s3, listing(gw.get()))
+    assert len(s3.requests) == 48
+
+
+def test_slow_s3_is_no_slow_client(s3, merged):
+    gw = merged(ALL[:3], lines='send_timeout 200ms;',
+                location='send_timeout 200ms;')
+    s3.always(Reply(delay=0.4))
+    check_whole(s3, listing(gw.get()), ALL[:3])
+
+
+@pytest.mark.parametrize('location', ['', 'proxy_buffering off;'])
+def test_client_that_leaves(s3, merged, location):
+    gw = merged(location=location)
+    s3.always(at_page(2, *[Reply(never=True)] * 12))
+    for n in 1, 2:
+        with gw.connect() as client:
+            client.send('GET /jobs HTTP/1.1\r\nHost: x\r\n\r\n')
+            s3.wait_for(24 * n)
+            client.abort()
+        until(lambda: len(gw.access()) == n, what='end of the request')
+        s3.always(at_page(2, *[Reply(never=True)] * 12))
+    s3.reset()
+    check_whole(s3, listing(gw.get()))
+
+
+def test_many_clients(s3, merged):
+    """Of all sorts at once; the short form of a longer run."""
+    gw = merged(ALL[:4], workers=2)
+    failed = []
+
+    def client(n):
+        try:
+            with gw.connect() as c:
+                for _ in range(3):
+                    if n % 7 == 3:
+                        c.send('GET /jobs HTTP/1.1\r\nHost: x\r\n\r\n')
+                        c.head()
+                        c.abort()
+                        return
+                    check_whole(s3, listing(c.request('/jobs')), ALL[:4])
+        except Exception as e:
+            failed.append(e)
+    threads = [threading.Thread(target=client, args=(n,)) for n in range(20)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert not failed, failed
+
+
+@pytest.mark.parametrize('lines, message', [
+    ('s3jobs_merge jobs;', 'must begin with "/"'),
+    ('s3jobs_merge /a?x;', 'no arguments'),
+    ('s3jobs_merge /nowhere;', 'URI "/nowhere" in "s3jobs_merge" directive is'
+     ' not that of a listing'),
+    ('s3jobs_merge /m;', 'has no "s3jobs on"'),
+    ('s3jobs_merge /one;', 'has "s3jobs_job"'),
+    ('s3jobs_merge /jobs; s3jobs_merge /jobs;', 'is duplicate'),
+    ('s3jobs_merge;', 'invalid number of arguments'),
+    ('return 200; s3jobs_merge /jobs;', None),
+    ('proxy_pass http://127.0.0.1:1; s3jobs_merge /jobs;',
+     'is for a location with no content handler')])
+def test_directive(nginx, lines, message):
+    code, output = nginx.check(
+        server=f'location = /m {{ {lines} }}'
+        + place('= /one', 's3jobs_job abcdef;'))
+    assert code == (message is not None), output
+    assert message is None or message in output
+
+
+def test_uris_are_found_as_nginx_finds_them(nginx):
+    """Exact, prefixes, ^~, regular expressions, nested ones."""
+    on = place('= /exact', '') + place('/prefix/', '') \
+        + place('^~ /first/', '') + place('~ ^/re/x', '')
+    code, output = nginx.check(server=on + 'location ~ /x$ { return 404; }'
+                               ' location /outer/ { ' + place('/outer/in', '')
+                               + ' return 404; } location = /m { s3jobs_merge'
+                               ' /exact /prefix/a /first/x /re/x /outer/in/y'
+                               ' /jobs; }')
+    assert code == 0, output
+    code, output = nginx.check(server=on + 'location ~ /x$ { return 404; }'
+                               'location = /m { s3jobs_merge /prefix/x; }')
+    assert code == 1 and 'URI "/prefix/x"' in output
+
+
+def test_location_that_turns_out_to_be_another(s3, nginx):
+    """By a rewrite, which nobody can know before."""
+    gw = nginx(location='rewrite ^ /elsewhere last;',
+               server='location = /m { s3jobs_merge /jobs; }'
+               'location /elsewhere { return 200 "hello"; }')
+    r = gw.get('/m')
+    assert r.status == 500 and told(r, True)[0] == 'InternalServerError'
+    assert 'URI "/jobs" of "s3jobs_merge" is not that of a location with' \
+        ' "s3jobs on"' in gw.log()
