@@ -11,7 +11,7 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include "ngx_s3jobs_error.h"
-#include "ngx_s3jobs_sax.h"
+#include "sax_main.h"
 
 
 #define DENIED       "S3 Control denied the gateway access to these jobs"
@@ -529,26 +529,12 @@ test_numbers(void **state)
 }
 
 
-static int
-setup(void **state)
-{
-    ngx_s3jobs_sax_init();
-    return 0;
-}
-
-
-int
-main(void)
-{
-    const struct CMUnitTest  tests[] = {
-        cmocka_unit_test(test_codes),
-        cmocka_unit_test(test_documents),
-        cmocka_unit_test(test_no_document),
-        cmocka_unit_test(test_long),
-        cmocka_unit_test(test_phrases),
-        cmocka_unit_test(test_render),
-        cmocka_unit_test(test_numbers)
-    };
-
-    return cmocka_run_group_tests(tests, setup, NULL);
-}
+sax_main(
+    cmocka_unit_test(test_codes),
+    cmocka_unit_test(test_documents),
+    cmocka_unit_test(test_no_document),
+    cmocka_unit_test(test_long),
+    cmocka_unit_test(test_phrases),
+    cmocka_unit_test(test_render),
+    cmocka_unit_test(test_numbers)
+)

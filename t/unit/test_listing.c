@@ -11,8 +11,8 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include "ngx_s3jobs_listing.h"
-#include "ngx_s3jobs_sax.h"
 #include "ngx_s3jobs_writer.h"
+#include "sax_main.h"
 
 
 #define R(s)    "<ListJobsResult>" s "</ListJobsResult>"
@@ -537,22 +537,8 @@ test_limits(void **state)
 }
 
 
-static int
-setup(void **state)
-{
-    ngx_s3jobs_sax_init();
-    return 0;
-}
-
-
-int
-main(void)
-{
-    const struct CMUnitTest  tests[] = {
-        cmocka_unit_test(test_cases),
-        cmocka_unit_test(test_no_room),
-        cmocka_unit_test(test_limits)
-    };
-
-    return cmocka_run_group_tests(tests, setup, NULL);
-}
+sax_main(
+    cmocka_unit_test(test_cases),
+    cmocka_unit_test(test_no_room),
+    cmocka_unit_test(test_limits)
+)

@@ -10,7 +10,7 @@
 #include <cmocka.h>
 #include <ngx_config.h>
 #include <ngx_core.h>
-#include "ngx_s3jobs_sax.h"
+#include "sax_main.h"
 
 
 #define BLOCK  4096
@@ -498,23 +498,9 @@ test_limits(void **state)
 }
 
 
-static int
-setup(void **state)
-{
-    ngx_s3jobs_sax_init();
-    return 0;
-}
-
-
-int
-main(void)
-{
-    const struct CMUnitTest  tests[] = {
-        cmocka_unit_test(test_cases),
-        cmocka_unit_test(test_borders),
-        cmocka_unit_test(test_refuse),
-        cmocka_unit_test(test_limits)
-    };
-
-    return cmocka_run_group_tests(tests, setup, NULL);
-}
+sax_main(
+    cmocka_unit_test(test_cases),
+    cmocka_unit_test(test_borders),
+    cmocka_unit_test(test_refuse),
+    cmocka_unit_test(test_limits)
+)
