@@ -2,12 +2,14 @@
 
 import os
 import re
+import subprocess
 
 import pytest
 from botocore.exceptions import BotoCoreError
 from botocore.session import Session
 
 from credentials import source
+from nginx import BINARY, alive, environment, until
 from providers import ROLE, Agent, Imds, Sts
 
 METHODS = {'env': 'env', 'assume-role-with-web-identity': 'web_identity',
@@ -222,6 +224,23 @@ def test_profile_of_another_kind(services, nginx, profile, said):
         'AWS_PROFILE': profile, **{k: v.format(**services)
                                    for k, v in {**FILE, **FULL}.items()}})
     assert code and said in text and f'profile "{profile}"' in text
+
+
+@pytest.mark.parametrize('signal', ['reload', 'quit'])
+def test_signal_from_another_shell(s3, nginx, services, signal):
+    """Whose AWS_PROFILE is no matter of the service's."""
+    s3.verify = False
+    gw = nginx(sources=source('ops', 'default'), env={
+        'AWS_ACCESS_KEY_ID': None, 'AWS_SECRET_ACCESS_KEY': None,
+        **{k: v.format(**services) for k, v in FILE.items()}})
+    assert gw.get().status == 200
+    subprocess.run([BINARY, '-p', gw.prefix, '-c', gw.prefix / 'nginx.conf',
+                    '-e', 'stderr', '-s', signal], check=True,
+                   env=environment({'AWS_PROFILE': 'nosuch'}))
+    if signal == 'quit':
+        until(lambda: not alive(gw.master), 'end of nginx')
+    else:
+        gw.wait_log('type "default" has chosen "file"', count=2)
 
 
 def test_no_name_of_a_profile(s3, nginx, services):

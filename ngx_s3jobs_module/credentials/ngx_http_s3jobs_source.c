@@ -273,7 +273,11 @@ ngx_http_s3jobs_default_configure(ngx_conf_t *cf,
 
     rc = ngx_http_s3jobs_env_provider.configured(cf, source);
 
-    if (ngx_http_s3jobs_file_profile(cf, source, rc == NGX_OK) != NGX_OK) {
+    /* "nginx -s" has the environment of whoever says it, and signs nothing */
+
+    if (ngx_process != NGX_PROCESS_SIGNALLER
+        && ngx_http_s3jobs_file_profile(cf, source, rc == NGX_OK) != NGX_OK)
+    {
         return NGX_CONF_ERROR;
     }
 
