@@ -23,3 +23,8 @@ bench-micro: $(BUILD)/bench/micro
 
 bench-instructions: $(MODULE) $(BUILD)/bench/micro
 	@PYTHONPATH=t $(PYTHON) bench/instructions.py $(BENCH_ARGS)
+
+bench:
+	@./t/deps bench
+	@$(MAKE) --no-print-directory $(MODULE) $(BUILD)/bench/micro
+	@PYTHONPATH=t $(PYTHON) bench/bench.py $(BENCH_ARGS)

@@ -5,10 +5,14 @@ Every front is a location of a private nginx.  Their upstream is another nginx
 that serves files: it costs little, and the same each time.
 """
 
+import hashlib
+import pathlib
+
 import callgrind
-from nginx import DEFAULTS, MODULE, Nginx, location
+from nginx import DEFAULTS, MODULE, Nginx, configuration, location
 from s3control import ACCOUNT, KEY, REGION, SECRET
 
+EMPTY_SHA256 = hashlib.sha256().hexdigest()
 HOST = f'{ACCOUNT}.s3-control.{REGION}.amazonaws.com'
 
 UPSTREAM = """
@@ -93,6 +97,35 @@ OUR_FRONTS = (ours('xml') + ours('json', 's3jobs_json on;')
               + ours('our-hit', CACHE)
               + plain('beside'))
 
+HERE = pathlib.Path(__file__).resolve().parent
+MODULES = '/usr/lib/nginx/modules'
+
+# njs of Debian 12 has no XML parser; a variable of js_set is made once
+NJS_MODULE = f'{MODULES}/ngx_http_js_module.so'
+NJS_HTTP = f"""
+js_path {HERE};
+js_import sign.js;
+js_import convert.js;
+js_set $njs_date sign.date;
+js_set $njs_authorization sign.authorization;
+"""
+NJS_LINES = HDRS.replace('20260102T030405Z', '$njs_date').replace(
+    HDRS[HDRS.index('"AWS4'):HDRS.index('";', HDRS.index('"AWS4')) + 1],
+    '$njs_authorization').replace('0' * 64, EMPTY_SHA256) + f"""
+set $njs_host {HOST};
+set $njs_account {ACCOUNT};
+set $njs_empty {EMPTY_SHA256};
+"""
+NJS_FRONTS = (plain('njs', NJS_LINES)
+              + plain('njs-json', NJS_LINES + """
+                  js_header_filter convert.header;
+                  js_body_filter convert.body;"""))
+
+XSLT_MODULE = f'{MODULES}/ngx_http_xslt_filter_module.so'
+XSLT_FRONTS = plain('xslt', f"""
+    xslt_types application/xml;
+    xslt_stylesheet {HERE}/listing.xsl;""")
+
 
 def target(front, jobs):
     return f'/{front}?jobStatuses=Active&maxResults={jobs}'
@@ -101,23 +134,37 @@ def target(front, jobs):
 def upstream(prefix, documents, certificates=None):
     """An nginx that answers with DOCUMENTS/jobs-N.xml, over TLS if there are
     certificates."""
-    tls = certificates and f"""
-        ssl_certificate {certificates.certificate};
-        ssl_certificate_key {certificates.key};"""
     server = UPSTREAM_SERVER.replace('DOCUMENTS', str(documents))
-    return Nginx(prefix, module='', path=None, level='error', http=UPSTREAM,
-                 server=server if not tls else server + tls,
-                 **({'listen': 'ssl'} if tls else {}))
+    listen = ''
+    if certificates:
+        listen = 'ssl'
+        server += f"""
+            ssl_certificate {certificates.certificate};
+            ssl_certificate_key {certificates.key};"""
+    return started(prefix, listen, module='', http=UPSTREAM, server=server)
 
 
-def gateway(prefix, port, fronts, module='', ca=None, **options):
-    """An nginx with these fronts; port: of the upstream."""
+def gateway(prefix, port, fronts, module='', ca=None, listen='',
+            more='', **options):
+    """An nginx with these fronts; port: of the upstream.  listen: further
+    parameters of "listen"; more: further lines of http{}."""
     http = HTTP.replace('PREFIX', str(prefix)).replace(
         'UPSTREAM', f'127.0.0.1:{port}')
-    if module == MODULE:
-        http += DEFAULTS['sources']
+    http += DEFAULTS['sources'] if module == MODULE else more
     if ca:
         http += TLS.replace('CA', ca)
     fronts = fronts.replace('SCHEME', 'https' if ca else 'http')
-    return Nginx(prefix, module=module, path=None, level='error', env=ENV,
-                 http=http, server=SERVER + fronts, **options)
+    return started(prefix, listen, module=module, env=ENV, http=http,
+                   server=SERVER + fronts, **options)
+
+
+def started(prefix, listen, env={}, wrapper=(), **options):
+    options |= {'path': None, 'level': 'error'}
+
+    def text(nginx):
+        port = f'127.0.0.1:{nginx.port}'
+        return configuration(prefix, nginx.port, nginx.h2_port, None,
+                             options).replace(f'listen {port};',
+                                              f'listen {port} {listen};')
+
+    return Nginx(prefix, env=env, wrapper=wrapper, conf=text, **options)

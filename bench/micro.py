@@ -78,15 +78,23 @@ def documents():
 
 
 def measure(rounds):
-    """({name: nanoseconds of each round}, least compressions by name,
-    documents)"""
+    """{name: nanoseconds of each round}, least compressions by name, bytes
+    by document"""
     least, paths = compressions(), documents()
     names, *lines = run('time', rounds, *paths).decode().splitlines()
     columns = zip(*(map(float, line.split('\t')) for line in lines))
-    return dict(zip(names.split('\t'), columns)), least, paths
+    return (dict(zip(names.split('\t'), columns)), least,
+            {path.stem: path.stat().st_size for path in paths})
 
 
-def tables(ns, least, paths):
+def ratios(ns, least):
+    """{name: Figure of a signature over its compressions}"""
+    return {name: stats.paired(ns[name], [t * n / BATCH
+                                          for t in ns['sha256']])
+            for name, n in least.items()}
+
+
+def tables(ns, least, sizes):
     block = [t / BATCH for t in ns['sha256']]
     signing = [('signature', 'ns', 'compressions', 'ns of one',
                 'x its compressions')]
@@ -94,14 +102,13 @@ def tables(ns, least, paths):
         signing.append((
             name, stats.Figure(ns[name]).text('{:.0f}'), str(n),
             stats.Figure(block).text('{:.1f}'),
-            stats.paired(ns[name], [t * n for t in block]).text()))
+            ratios(ns, least)[name].text()))
     converting = [('document', 'bytes', 'MB/s', 'libxml2 MB/s', 'x libxml2')]
-    for path in paths:
-        ours, theirs = (ns[f'{who}:{path.name}'] for who in
+    for name, size in sizes.items():
+        ours, theirs = (ns[f'{who}:{name}.xml'] for who in
                         ('ours', 'libxml2'))
-        size = path.stat().st_size
         converting.append((
-            path.stem, str(size),
+            name, str(size),
             *(stats.Figure([size / t * 1000 for t in side]).text('{:.0f}')
               for side in (ours, theirs)),
             stats.paired(theirs, ours).text()))

@@ -1,0 +1,203 @@
+#!/usr/bin/python3
+"""Writes bench/RESULTS.md and bench/results.svg from what make bench has
+measured and from the table of instructions; without arguments, from the last
+run."""
+
+import json
+import pathlib
+import platform
+import re
+import statistics
+
+import goals
+import instructions
+import listings
+import micro
+import stats
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+RESULTS = ROOT / 'build/bench/results.json'
+PAGE = ROOT / 'bench/RESULTS.md'
+PICTURE = ROOT / 'bench/results.svg'
+
+NAMES = {
+    'plain': '`proxy_pass` alone', 'hdrs': 'with our headers as constants',
+    'xml': 'ours, XML', 'json': 'ours, JSON', 'hit': 'cache HIT of nginx',
+    'our-hit': 'cache HIT, ours', 'njs': 'njs signs',
+    'njs-json': 'njs signs and converts', 'xslt': 'xslt_filter converts'}
+DRAWN = {'xml': '#7f9fbf', 'json': '#1f5f9f', 'xslt': '#bf7f3f',
+         'njs-json': '#9f3f3f'}
+
+# of the processor time: front, jobs, over what, at most
+TIME_GOALS = (('xml', 1, 'plain', 1.06), ('json', 1, 'plain', 1.1),
+              ('json', 100, 'plain', 1.0), ('json', 1000, 'plain', 1.0))
+
+# why a goal is missed, if it is
+WHY = """
+* **JSON of many jobs** costs what libxml2 costs: every byte goes through its
+  push parser and one handler for each tag, and libxml2 with handlers that do
+  nothing takes four fifths of the conversion already.  Only entries that
+  libxml2 never sees can be faster.
+* **JSON of one job** pays for a parser: libxml2 makes and frees one for each
+  document, some 35,000 instructions of 57,000.  The locks of a JSON request
+  are libxml2's too, taken by nobody else, since a worker is one thread.
+* **XML of one job**: what is above the constant headers is the check of the
+  arguments, the endpoint, 18 variables of `proxy_set_header`, and 3,600
+  instructions around the hashing.
+* **Refused arguments**: nginx closes the connection after a 400, so half of
+  the figure is accepting and closing it; the rest is the error document and
+  its headers.
+* **A signature** is hashed by OpenSSL's EVP interface: its calls, not ours,
+  are what is left beside the compressions.  SHA256_*() below it would save
+  70 ns and the FIPS providers.
+"""
+
+HEAD = """\
+# What it costs, measured
+
+Written by `make bench`; [README.md](README.md) says how things are measured.
+
+{machine}.  {rounds} rounds, each front in turn in each round; the figures
+are medians of the ratios within a round, with the 95 % interval of the
+median.  Everything is processor time of the one worker process, in user and
+system mode, per request; one nginx serves the documents over TLS, with
+keepalive.  Another machine gives other microseconds; the ratios are what can
+be compared.
+
+To repeat it: `make bench` and `make bench-instructions`, on Debian 12.
+"""
+
+
+def machine():
+    cpuinfo = pathlib.Path('/proc/cpuinfo').read_text()
+    model = re.search(r'^model name\s*: (.*)', cpuinfo, re.M)
+    count = len(re.findall(r'^processor\s*:', cpuinfo, re.M))
+    return (f'{model[1] if model else platform.machine()}, {count} cores,'
+            f' Linux {platform.release()}; {instructions.machine()}')
+
+
+def times(ns):
+    head = ['worker per request'] + [
+        f'{n:,} job{"s" if n > 1 else ""}, {what}' for n in listings.SIZES
+        for what in ('µs', 'x plain')]
+    rows = [head]
+    for front, name in NAMES.items():
+        row = [name]
+        for n in listings.SIZES:
+            mine = ns[f'{front} {n}']
+            row += [f'{statistics.median(mine) / 1000:,.0f}',
+                    '' if front == 'plain' else stats.paired(
+                        mine, ns[f'plain {n}']).text()]
+        rows.append(row)
+    return rows
+
+
+def over_ours(ns):
+    rows = [['processor time, x ours in JSON',
+             *(f'{n:,} job{"s" if n > 1 else ""}' for n in listings.SIZES)]]
+    for front in 'xslt', 'njs-json':
+        rows.append([NAMES[front], *(
+            stats.paired(ns[f'{front} {n}'], ns[f'json {n}']).text('{:.1f}')
+            for n in listings.SIZES)])
+    return rows
+
+
+def reached(results):
+    """Goals of times and memory."""
+    ns, slow = results['ns'], results['slow']
+    rows = [('what', 'now', 'goal', '')]
+
+    def add(what, value, goal, form):
+        rows.append((what, form.format(value),
+                     *goals.verdict(value, goal, form)))
+
+    for front, n, base, goal in TIME_GOALS:
+        add(f'{NAMES[front]}, {n:,}: processor time x plain',
+            stats.paired(ns[f'{front} {n}'], ns[f'{base} {n}']).median,
+            goal, '{:.2f}')
+    for name, what, goal in (('sign', 'a signature', 1.5),
+                             ('sign_token', 'with a token', 1.25)):
+        add(f'{what}, x its compressions',
+            micro.ratios(*results['micro'][:2])[name].median, goal, '{:.2f}')
+    for front in 'xml', 'json':
+        add(f'{NAMES[front]}: memory of a slow client of 1,000 jobs over'
+            ' plain, kB', (slow[front] - slow['plain']) / 1024,
+            96 if front == 'json' else None, '{:.0f}')
+    add('first byte of a document that drips, ms, median',
+        statistics.median(results['drip']) * 1000, 10, '{:.1f}')
+    add('the same, the worst', max(results['drip']) * 1000, 10, '{:.1f}')
+    first, last = results['long'][len(results['long']) // 10], \
+        results['long'][-1]
+    add(f'memory of the worker from request {first[0]:,} to {last[0]:,}, kB',
+        (last[1] - first[1]) / 1024, 64, '{:+.0f}')
+    return rows
+
+
+def page(results):
+    ns = results['ns']
+    signing, converting = micro.tables(*results['micro'])
+    table = goals.rows(instructions.read(instructions.TABLE),
+                       instructions.read(instructions.BEFORE))
+    parts = [
+        HEAD.format(**results),
+        '## Side by side\n\n' + stats.markdown(times(ns))
+        + '\n\n"njs signs" derives its signing key in each request.  Answers'
+        ' were checked first:\nsignatures by botocore, JSON by value, XML byte'
+        ' for byte.\n\n' + stats.markdown(over_ours(ns)) + '\n',
+        '![processor time over plain proxy_pass](results.svg)\n',
+        '## Goals\n\n' + stats.markdown(reached(results))
+        + '\n\nIn instructions of the whole worker, from'
+        ' [instructions.tsv](instructions.tsv);\n"before" is the code before'
+        ' it was made fast:\n\n' + stats.markdown(table) + '\n',
+        '## Where a goal is missed, and why\n' + WHY,
+        '## Signing and converting alone\n\n' + stats.markdown(signing)
+        + '\n\n"x its compressions" is over those that no implementation can'
+        ' save.\n\n' + stats.markdown(converting) + '\n']
+    return '\n'.join(parts)
+
+
+def draw(ns):
+    import matplotlib
+    matplotlib.use('svg')
+    matplotlib.rcParams.update({'svg.hashsalt': 's3jobs', 'font.size': 9})
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(7.5, 3.2))
+    width = 0.8 / len(DRAWN)
+    for i, (front, color) in enumerate(DRAWN.items()):
+        figures = [stats.paired(ns[f'{front} {n}'], ns[f'plain {n}'])
+                   for n in listings.SIZES]
+        places = [x - 0.4 + (i + 0.5) * width
+                  for x in range(len(figures))]
+        medians = [f.median for f in figures]
+        bars = axes.bar(
+            places, medians, width, color=color, label=NAMES[front],
+            yerr=[[f.median - f.low for f in figures],
+                  [f.high - f.median for f in figures]])
+        axes.bar_label(bars, [f'{m:.2f}' if m < 10 else f'{m:.0f}'
+                              for m in medians], padding=2, fontsize=8)
+    axes.axhline(1, color='black', linewidth=0.8)
+    axes.set_yscale('log')
+    axes.set_ylim(0.5, 200)
+    axes.set_yticks([1, 10, 100], ['1', '10', '100'])
+    axes.set_xticks(range(len(listings.SIZES)), [
+        f'{n:,} job{"s" if n > 1 else ""}' for n in listings.SIZES])
+    axes.set_ylabel('processor time\nover plain proxy_pass')
+    axes.legend(frameon=False, loc='upper left')
+    axes.spines[['top', 'right']].set_visible(False)
+    figure.tight_layout()
+    figure.savefig(PICTURE, metadata={'Date': None})
+
+
+def main():
+    results = json.loads(RESULTS.read_text())
+    PAGE.write_text(page(results))
+    draw(results['ns'])
+    for rows in (times(results['ns']), over_ours(results['ns']),
+                 reached(results), *micro.tables(*results['micro'])):
+        print(f'\n{stats.table(rows)}')
+    print(f'\nwritten: {PAGE.relative_to(ROOT)}, {PICTURE.relative_to(ROOT)}')
+
+
+if __name__ == '__main__':
+    main()
