@@ -364,6 +364,7 @@ ngx_http_s3jobs_file_start(ngx_cycle_t *cycle,
 static void
 ngx_http_s3jobs_file_check(ngx_event_t *ev)
 {
+    ngx_int_t                  rc;
     ngx_str_t                  text;
     struct stat                info;
     ngx_http_s3jobs_file_t    *file;
@@ -383,8 +384,13 @@ ngx_http_s3jobs_file_check(ngx_event_t *ev)
         return;
     }
 
-    if (ngx_http_s3jobs_file_reread(file, &info, &text, ev->log) != NGX_OK) {
+    rc = ngx_http_s3jobs_file_reread(file, &info, &text, ev->log);
+
+    if (rc == NGX_ERROR) {
         ngx_http_s3jobs_not_published(source);
+    }
+
+    if (rc != NGX_OK) {
         return;
     }
 
@@ -428,7 +434,8 @@ ngx_http_s3jobs_file_changed(ngx_http_s3jobs_file_t *file,
 
 /*
  * Tried again each time, since it may fail for want of a descriptor, say; the
- * log has the reason once for each file, and no more while it is the same.
+ * log has the reason once for each file, and no more while it is the same:
+ * NGX_DECLINED then.
  */
 
 static ngx_int_t
@@ -448,12 +455,14 @@ ngx_http_s3jobs_file_reread(ngx_http_s3jobs_file_t *file, struct stat *info,
 
     err = ngx_errno;
 
-    if (level == NGX_LOG_ERR || err != file->err) {
-        ngx_log_error(NGX_LOG_WARN, log, err,
-                      "credentials file \"%V\" has changed but cannot be read "
-                      "by the worker process, which tries again: if it may "
-                      "not read it, reload nginx", &file->path);
+    if (level == NGX_LOG_DEBUG && err == file->err) {
+        return NGX_DECLINED;
     }
+
+    ngx_log_error(NGX_LOG_WARN, log, err,
+                  "credentials file \"%V\" has changed but cannot be read by "
+                  "the worker process, which tries again: if it may not read "
+                  "it, reload nginx", &file->path);
 
     file->err = err;
     file->failed = *info;
