@@ -2,16 +2,23 @@
 and S3 Control is a stand-in with a certificate for the names that they say,
 verified as theirs would be."""
 
+import collections
+import contextlib
+import json
 import os
 import re
 import shutil
+import socket
+import threading
+import time
 
 import pytest
 
 from documents import error, expected_ids, job_ids
-from nginx import MODULE, Port, ROOT
-from s3control import KEY, SECRET
-from wire import Client
+from nginx import MODULE, Port, ROOT, until
+from providers import ROLE, Agent, Imds, Sts
+from s3control import KEY, SECRET, Reply
+from wire import PATIENCE, Client
 
 EXAMPLES = ROOT / 'conf-examples'
 A, B, C = '123456789012', '210987654321', '000000000042'
@@ -22,16 +29,52 @@ DEV, DEV_SECRET = 'AKIDDEV', 'devSecret/0123456789+abcdefghijklmnop'
 LAB, LAB_SECRET = 'AKIDLAB', 'labSecret/0123456789+abcdefghijklmnop'
 
 
+class Dns(threading.Thread):
+    """Says 127.0.0.1 whatever the name is."""
+
+    def __enter__(self):
+        self.names = set()
+        self.sock = socket.socket(type=socket.SOCK_DGRAM)
+        self.sock.bind(('127.0.0.1', 0))
+        self.start()
+        return f'127.0.0.1:{self.sock.getsockname()[1]}'
+
+    def __exit__(self, *exception):
+        with socket.socket(type=socket.SOCK_DGRAM) as end:
+            end.sendto(b'', self.sock.getsockname())
+        self.join()
+        self.sock.close()
+
+    def run(self):
+        while True:
+            query, peer = self.sock.recvfrom(512)
+            if not query:
+                return
+            question = query[12:query.index(0, 12) + 5]
+            a = question[-4:] == b'\0\1\0\1'
+            self.sock.sendto(
+                query[:2] + b'\x81\x80\0\1' + bytes([0, a, 0, 0, 0, 0])
+                + question + (b'\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4'
+                              b'\x7f\0\0\1' if a else b''), peer)
+
+
 @pytest.fixture
-def example(nginx, certificates, stand_in, tmp_path):
+def exit_stack():
+    with contextlib.ExitStack() as stack:
+        yield stack
+
+
+@pytest.fixture
+def example(nginx, certificates, stand_in, tmp_path, exit_stack):
     """(nginx with the example, the stand-in), both over TLS; the certificate
     is for names, the CA the gateway trusts that of the certificate."""
-    def start(file, names=NAMES, trusted=None):
+    def start(file, names=NAMES, trusted=None, env={}):
         made = certificates(*names)
         s3 = stand_in(tls=made)
-        s3.key(DEV, DEV_SECRET, accounts=(B,))
         s3.key(KEY, SECRET, accounts=(A,))
+        s3.key(DEV, DEV_SECRET, accounts=(B,))
         s3.key(LAB, LAB_SECRET, accounts=(C,))
+        sts = exit_stack.enter_context(Sts(s3))
         nginx.credentials(tmp_path / 'aws', ''.join(
             f'[{name}]\naws_access_key_id = {key}\n'
             f'aws_secret_access_key = {secret}\n' for name, key, secret in (
@@ -43,12 +86,21 @@ def example(nginx, certificates, stand_in, tmp_path):
         text = (EXAMPLES / file).read_text()
         ports = {number: Port() for number in
                  re.findall(r'listen 127\.0\.0\.1:(\d+)', text)[1:]}
+        if 'resolver' in text:
+            text = text.replace('$s3jobs_host;', f'$s3jobs_host:{s3.port};')
         changes = {
             **{rf'127\.0\.0\.1:{number}': f'127.0.0.1:{port.number}'
                for number, port in ports.items()},
             r'load_module modules/ngx_http_s3jobs_module\.so;':
                 MODULE and f'load_module {MODULE};',
-            r'listen 127\.0\.0\.1:8080': 'listen 127.0.0.1:{port}',
+            r'listen (127\.0\.0\.1:)?8080': 'listen 127.0.0.1:{port}',
+            r'arn:aws:iam::\d+:role/jobs': ROLE,
+            r'pid +/tmp/nginx\.pid;': '',
+            r' /tmp/(\w+);': rf' {tmp_path}/\1;',
+            r' /dev/(\w+)': rf' {tmp_path}/\1',
+            r'/var/log/nginx/error\.log': f'{tmp_path}/error.log',
+            r'resolver +127\.0\.0\.53': 'resolver '
+            + exit_stack.enter_context(Dns()),
             r'(server +)[0-9]+\.s3-control\.[a-z0-9.-]+:443':
                 rf'\g<1>127.0.0.1:{s3.port}',
             r'/etc/ssl/certs/ca-certificates\.crt': trusted or made.ca,
@@ -67,13 +119,15 @@ def example(nginx, certificates, stand_in, tmp_path):
             return (f'pid {gw.prefix}/nginx.pid;\n'
                     f'error_log {gw.prefix}/error.log info;\n'
                     # that of the system was other users' in other tests
-                    + text.replace('http {', 'http {\nproxy_temp_path'
-                                   f' {gw.prefix}/proxy;', 1)
-                          .replace('{port}', str(gw.port))
-                          .replace('{mime}', '/etc/nginx/mime.types'))
+                    + (text if 'proxy_temp_path' in text else
+                       text.replace('http {', 'http {\nproxy_temp_path'
+                                    f' {gw.prefix}/proxy;', 1))
+                    .replace('{port}', str(gw.port))
+                    .replace('{mime}', '/etc/nginx/mime.types'))
         for port in ports.values():
             port.close()
-        gw = nginx(s3=s3, conf=conf)
+        gw = nginx(s3=s3, conf=conf, env={'AWS_ENDPOINT_URL_STS': sts.url,
+                                          **env})
         gw.ports = {int(number): port.number
                     for number, port in ports.items()}
         return gw, s3
@@ -98,7 +152,8 @@ def ids(response):
 def test_every_example_is_tested():
     assert {p.name for p in EXAMPLES.glob('*.conf')} \
         == {'minimal.conf', 'accounts.conf', 'cache.conf', 'dashboard.conf',
-            'status.conf', 'listings.conf'}
+            'status.conf', 'ec2.conf', 'ecs.conf', 'eks.conf', 'log.conf',
+            'resolver.conf', 'listings.conf', 'cluster.conf'}    # of which test_cluster is
 
 
 def test_minimal(example):
@@ -117,11 +172,11 @@ def test_minimal(example):
 def test_accounts(example):
     gw, s3 = example('accounts.conf')
     served = [(A, 'eu-west-1', KEY), (A, 'us-east-1', KEY),
-              (B, 'us-east-1', DEV)]
+              (B, 'us-east-1', 'ASIASTS')]
     for account, region, key in served * 2:
         r = gw.get(f'/accounts/{account}/{region}/jobs?maxResults=3')
         assert job_ids(r) == expected_ids(s3, account, region)[:3]
-        assert s3.requests[-1].key_id == key
+        assert s3.requests[-1].key_id.startswith(key)
         r = gw.get(f'/accounts/{account}/{region}/jobs',
                    [('Accept', 'application/json')])
         assert ids(r) == expected_ids(s3, account, region)
@@ -156,6 +211,63 @@ def test_cache(example, tmp_path):
                      '400 - jobs=- error=InvalidRequest request_id=-']
 
 
+def test_cold_cache(example):
+    """Two hundred ask at once for what nobody has asked for."""
+    gw, s3 = example('cache.conf')
+    hold = threading.Event()
+    s3.always(lambda request: hold.wait(PATIENCE) and None)
+    clients = [gw.connect() for _ in range(200)]
+    for client in clients:
+        client.send(b'GET /jobs HTTP/1.1\r\nHost: localhost\r\n\r\n')
+    s3.wait_for(1)
+    hold.set()
+    answers = [client.response() for client in clients]
+    assert {r.status for r in answers} == {200}
+    assert len({bytes(r.body) for r in answers}) == 1
+    assert len(s3.requests) == 1
+
+
+def test_s3_is_down(example, tmp_path):
+    """What was kept is served on, and renewed when S3 is back."""
+    gw, s3 = example('cache.conf')
+    before = gw.get().body
+    for trouble in Reply(error='SlowDown', status=503), Reply(reset=True), \
+            Reply(status=500, body=b''):
+        s3.always(trouble)
+        n = len(s3.requests)
+        # until the ten seconds are over, and S3 is asked again, in vain
+        until(lambda: slowly(gw).body == before and len(s3.requests) > n)
+        for _ in range(5):
+            assert slowly(gw).body == before
+    s3.always(None)
+    s3.set_jobs(A, s3.jobs(A, 'eu-west-1')[:3], 'eu-west-1')
+    until(lambda: len(job_ids(slowly(gw))) == 3)
+    assert ' STALE ' in (tmp_path / 's3jobs.log').read_text()
+
+
+def slowly(gw):
+    """Below the limit of the example."""
+    time.sleep(0.05)
+    r = gw.get()
+    assert r.status == 200 and r.complete, r
+    return r
+
+
+def test_limit(example):
+    """Beyond 200 at once it is 429, in the shape of all errors; and so it is
+    for what is in the cache."""
+    gw, s3 = example('cache.conf')
+    gw.get()
+    with gw.connect() as client:
+        client.send(b'GET /jobs HTTP/1.1\r\nHost: localhost\r\n\r\n' * 500)
+        answers = [client.response() for _ in range(500)]
+    count = collections.Counter(r.status for r in answers)
+    assert count.keys() == {200, 429} and count[200] >= 200
+    for r in answers:
+        assert r.status == 200 or error(r)[0] == 'TooManyRequests'
+    assert len(s3.requests) == 1
+
+
 def test_dashboard(example):
     """What it serves; what a browser makes of it is in test_page*."""
     gw, s3 = example('dashboard.conf')
@@ -171,6 +283,84 @@ def test_dashboard(example):
     assert r.header('Content-Encoding') == 'gzip'
     for target in '/jobs/x', '/nginx.conf', '/../conf-examples/minimal.conf':
         assert gw.get(target).status in (400, 404)
+
+
+KEYS = {'AWS_ACCESS_KEY_ID': None, 'AWS_SECRET_ACCESS_KEY': None}
+
+
+def test_ec2(example, s3):
+    with Imds() as imds:
+        gw, s3 = example('ec2.conf', env={
+            **KEYS, 'AWS_EC2_METADATA_SERVICE_ENDPOINT': imds.url + '/'})
+        imds.s3 = s3
+        assert_signed_by(gw, s3, imds)
+
+
+def test_ecs(example):
+    with Agent() as agent:
+        gw, s3 = example('ecs.conf', env={
+            **KEYS, 'AWS_CONTAINER_CREDENTIALS_FULL_URI': agent.uri})
+        agent.s3 = s3
+        assert_signed_by(gw, s3, agent)
+        assert gw.get('/ready').json() == {'ready': True}
+
+
+def test_eks_by_irsa(example, tmp_path):
+    (tmp_path / 'token').write_text(Sts.identity)
+    with Sts() as sts:
+        gw, s3 = example('eks.conf', env={
+            **KEYS, 'AWS_ROLE_ARN': ROLE, 'AWS_REGION': 'eu-west-1',
+            'AWS_WEB_IDENTITY_TOKEN_FILE': f'{tmp_path}/token',
+            'AWS_ENDPOINT_URL_STS': sts.url})
+        sts.s3 = s3
+        assert_signed_by(gw, s3, sts)
+        gw.wait_log('type "default" has chosen "web_identity"')
+        assert gw.get('/live').status == 204
+        assert gw.get('/ready').status == 200
+        assert 'nginx_s3jobs_jobs_total' in gw.get('/metrics').text
+
+
+def test_eks_by_pod_identity(example, tmp_path):
+    with Agent() as agent:
+        gw, s3 = example('eks.conf', env={
+            **KEYS, 'AWS_CONTAINER_CREDENTIALS_FULL_URI': agent.uri})
+        agent.s3 = s3
+        assert_signed_by(gw, s3, agent)
+        gw.wait_log('type "default" has chosen "container"')
+
+
+def assert_signed_by(gw, s3, server):
+    """By credentials that the server issued, which may have been before the
+    stand-in knew of it."""
+    until(lambda: server.issued)
+    for it in server.issued:
+        s3.key(it.key_id, it.secret, it.token, it.expires)
+    assert ids(gw.get('/jobs')) == expected_ids(s3, A, 'eu-west-1')
+    assert s3.requests[-1].key_id in {it.key_id for it in server.issued}
+    assert_good(s3, 1, [HOST])
+
+
+def test_log(example, tmp_path):
+    gw, s3 = example('log.conf')
+    gw.get('/jobs?maxResults=4')
+    gw.get('/jobs?maxResults="')
+    listed, refused = until(lambda: len(lines := (
+        tmp_path / 's3jobs.log').read_text().splitlines()) == 2 and [
+            json.loads(line) for line in lines])
+    assert (listed['status'], listed['jobs'], listed['error']) == (200, '4', '')
+    assert listed['aws_request_id'] == s3.requests[0].request_id
+    assert listed['account'] == A and listed['region'] == 'eu-west-1'
+    assert refused['status'] == 400
+    assert refused['error'] == 'InvalidRequest'
+    assert refused['request'].startswith('GET /jobs?maxResults="')
+
+
+def test_resolver(example):
+    gw, s3 = example('resolver.conf')
+    for region in 'eu-west-1', 'us-east-1':
+        assert ids(gw.get(f'/{region}/jobs')) == expected_ids(s3, A, region)
+    assert_good(s3, 2, NAMES[:2])
+    assert gw.get('/eu-west-2/jobs').status == 403
 
 
 def get(port, target, headers=()):
@@ -189,7 +379,8 @@ def test_status(example):
 
 
 FILES = [('minimal.conf', '/jobs'), ('cache.conf', '/jobs'),
-         ('dashboard.conf', '/jobs'),
+         ('dashboard.conf', '/jobs'), ('status.conf', '/jobs'),
+         ('log.conf', '/jobs'),
          ('accounts.conf', f'/accounts/{A}/eu-west-1/jobs')]
 
 

@@ -9,9 +9,14 @@
 #include <ngx_http.h>
 
 #include "ngx_http_s3jobs_module.h"
+#include "ngx_s3jobs_query.h"
 
 
 static ngx_int_t ngx_http_s3jobs_identity_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data);
+static ngx_int_t ngx_http_s3jobs_identity(ngx_http_request_t *r,
+    size_t offset, ngx_str_t *value);
+static ngx_int_t ngx_http_s3jobs_key_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
 static ngx_int_t ngx_http_s3jobs_string_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
@@ -57,8 +62,7 @@ static ngx_http_variable_t  ngx_http_s3jobs_vars[] = {
       offsetof(ngx_http_s3jobs_ctx_t, token),
       NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
-    { ngx_string("s3jobs_cache_key"), NULL, ngx_http_s3jobs_string_variable,
-      offsetof(ngx_http_s3jobs_ctx_t, cache_key),
+    { ngx_string("s3jobs_cache_key"), NULL, ngx_http_s3jobs_key_variable, 0,
       NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
     { ngx_string("s3jobs_authorization"), NULL,
@@ -118,39 +122,22 @@ static ngx_int_t
 ngx_http_s3jobs_identity_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data)
 {
+    ngx_int_t                    rc;
     ngx_str_t                    value;
-    ngx_uint_t                   account;
-    ngx_http_s3jobs_ctx_t       *ctx;
-    ngx_http_complex_value_t    *cv;
     ngx_http_s3jobs_loc_conf_t  *slcf;
 
-    account = (data == offsetof(ngx_http_s3jobs_loc_conf_t, account));
+    slcf = ngx_http_get_module_loc_conf(r, ngx_http_s3jobs_module);
 
-    ctx = ngx_http_s3jobs_get_ctx(r);
+    rc = slcf->enable ? ngx_http_s3jobs_identity(r, data, &value)
+                      : NGX_DECLINED;
 
-    if (ctx && ctx->ready) {
-        value = account ? ctx->account : ctx->region;
+    if (rc == NGX_ERROR) {
+        return NGX_ERROR;
+    }
 
-    } else {
-        slcf = ngx_http_get_module_loc_conf(r, ngx_http_s3jobs_module);
-
-        cv = *(ngx_http_complex_value_t **) ((char *) slcf + data);
-
-        if (!slcf->enable || cv == NULL) {
-            v->not_found = 1;
-            return NGX_OK;
-        }
-
-        if (ngx_http_complex_value(r, cv, &value) != NGX_OK) {
-            return NGX_ERROR;
-        }
-
-        if (account ? !ngx_s3jobs_account_valid(&value)
-                    : !ngx_s3jobs_region_valid(&value))
-        {
-            v->not_found = 1;
-            return NGX_OK;
-        }
+    if (rc == NGX_DECLINED) {
+        v->not_found = 1;
+        return NGX_OK;
     }
 
     v->len = value.len;
@@ -158,6 +145,102 @@ ngx_http_s3jobs_identity_variable(ngx_http_request_t *r,
     v->no_cacheable = 0;
     v->not_found = 0;
     v->data = value.data;
+
+    return NGX_OK;
+}
+
+
+/* NGX_DECLINED: there is none that is valid */
+
+static ngx_int_t
+ngx_http_s3jobs_identity(ngx_http_request_t *r, size_t offset,
+    ngx_str_t *value)
+{
+    ngx_uint_t                   account;
+    ngx_http_s3jobs_ctx_t       *ctx;
+    ngx_http_complex_value_t    *cv;
+    ngx_http_s3jobs_loc_conf_t  *slcf;
+
+    account = (offset == offsetof(ngx_http_s3jobs_loc_conf_t, account));
+
+    ctx = ngx_http_s3jobs_get_ctx(r);
+
+    if (ctx && ctx->ready) {
+        *value = account ? ctx->account : ctx->region;
+        return NGX_OK;
+    }
+
+    slcf = ngx_http_get_module_loc_conf(r, ngx_http_s3jobs_module);
+
+    cv = *(ngx_http_complex_value_t **) ((char *) slcf + offset);
+
+    if (cv == NULL) {
+        return NGX_DECLINED;
+    }
+
+    if (ngx_http_complex_value(r, cv, value) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return (account ? ngx_s3jobs_account_valid(value)
+                    : ngx_s3jobs_region_valid(value)) ? NGX_OK : NGX_DECLINED;
+}
+
+
+/*
+ * Elsewhere it names the listing that the request asks for, in the same way,
+ * so that a balancer can send it to the cache that has it.
+ */
+
+static ngx_int_t
+ngx_http_s3jobs_key_variable(ngx_http_request_t *r,
+    ngx_http_variable_value_t *v, uintptr_t data)
+{
+    u_char                    *p;
+    ngx_int_t                  rc;
+    ngx_str_t                  account, region;
+    ngx_s3jobs_query_t         q;
+    ngx_http_s3jobs_ctx_t     *ctx;
+    ngx_s3jobs_query_error_t   err;
+
+    ctx = ngx_http_s3jobs_get_ctx(r);
+
+    if (ctx) {
+        return ngx_http_s3jobs_string_variable(r, v,
+                                 offsetof(ngx_http_s3jobs_ctx_t, cache_key));
+    }
+
+    rc = ngx_http_s3jobs_identity(r, offsetof(ngx_http_s3jobs_loc_conf_t,
+                                              account), &account);
+
+    if (rc == NGX_OK) {
+        rc = ngx_http_s3jobs_identity(r, offsetof(ngx_http_s3jobs_loc_conf_t,
+                                                  region), &region);
+    }
+
+    if (rc == NGX_ERROR) {
+        return NGX_ERROR;
+    }
+
+    if (rc != NGX_OK || ngx_s3jobs_query_parse(&r->args, &q, &err) != NGX_OK) {
+        v->not_found = 1;
+        return NGX_OK;
+    }
+
+    p = ngx_pnalloc(r->pool, account.len + 1 + region.len + 1
+                             + ngx_s3jobs_query_length(&q));
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    v->data = p;
+    p = ngx_http_s3jobs_key_write(p, &account, &region);
+    p = ngx_s3jobs_query_write(p, &q);
+
+    v->len = p - v->data;
+    v->valid = 1;
+    v->no_cacheable = 0;
+    v->not_found = 0;
 
     return NGX_OK;
 }
