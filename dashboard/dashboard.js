@@ -187,12 +187,12 @@ function showStatus(list)
     const trouble = [...listing.jobs.values()].filter(job => job.trouble);
 
     document.title = (trouble.length ? `(${trouble.length}) ` : '') + TITLE;
-    const text = !loaded ? problem ? '' : 'Loading …'
-        : (list.length < n
-           ? `${list.length.toLocaleString()} of ${plural(n, 'job')}`
-           : plural(n, 'job'))
-          + (partly ? ' loaded, not all' : '');
-    put($('status'), text);
+    const text = list.length < n
+        ? `${list.length.toLocaleString()} of ${plural(n, 'job')}`
+        : plural(n, 'job');
+    put($('status'), !loaded ? problem ? 'Nothing is loaded' : 'Loading …'
+        : text + (partly ? ' loaded, not all' : '')
+          + (problem ? ', not up to date' : ''));
 }
 
 
@@ -257,7 +257,6 @@ function showTrouble()
 {
     const late = busy && loaded && Date.now() - loaded > 60_000 + interval();
     const [what, advice, when] = $('trouble').children;
-
     const again = document.activeElement === $('again');
 
     $('trouble').hidden = !problem && !late;
@@ -289,8 +288,8 @@ function interval()
     return state.every === 'off' ? 0 : Number(state.every) * 1000;
 }
 
-// After a failure as long as S3 wishes, and longer each time; never more than
-// a third of the time under way.
+// After a failure as long as S3 wishes, and longer each time; at most a
+// quarter of the time is spent asking.
 function delay()
 {
     const usual = Math.max(interval(), 3 * took);

@@ -6,13 +6,15 @@ import argparse
 import contextlib
 import errno
 import os
+import re
 import signal
 import sys
 import urllib.parse
 
 from botocore.session import Session
 
-from nginx import ROOT, Nginx
+import fleet
+from nginx import DEFAULTS, ROOT, Nginx, location
 from s3control import ACCOUNT, KEY, REGION, SECRET, S3Control
 
 PREFIX = ROOT / 'build/demo'
@@ -20,6 +22,13 @@ PORT = 8080
 JOBS = 12
 PAGE = 5
 CA = '/etc/ssl/certs/ca-certificates.crt'
+
+# the page: accounts by profile, of which the last one cannot be read; a key
+# is its profile's name, a secret is long enough to be one
+EXAMPLE = ROOT / 'conf-examples/dashboard.conf'
+PROFILES = {'prod': ACCOUNT, 'dev': '210987654321', 'lab': '000000000042'}
+FLEETS = {(ACCOUNT, 'eu-west-1'): 1200, (ACCOUNT, 'us-east-1'): 40,
+          ('210987654321', 'us-east-1'): 25}
 COLUMNS = ('JobId', 'Status', 'Operation', 'Priority', 'CreationTime')
 
 
@@ -55,8 +64,68 @@ def example(gateway, query):
     return r.status == 200
 
 
-def url(gateway):
-    return f'http://127.0.0.1:{gateway.port}/jobs'
+def url(gateway, path='jobs'):
+    return f'http://127.0.0.1:{gateway.port}/{path}'
+
+
+def page_of_example(upstream):
+    """The http and server lines of dashboard.conf, with other addresses and
+    paths, and below /dashboard/."""
+    http, server = re.search(r'^http \{\n(.*)^    server \{\n(.*)^    \}\n\}',
+                             EXAMPLE.read_text(), re.M | re.S).groups()
+    for old, new in {
+            r'(server +)\d+\.s3-control\.[a-z0-9.-]+:443': rf'\g<1>{upstream}',
+            r'/etc/nginx/aws': f'{PREFIX}/aws',
+            r'/var/cache/nginx/s3jobs': f'{PREFIX}/cache'}.items():
+        http = re.sub(old, new, http)
+    for old, new in {
+            r'listen .*;': '',
+            r'location / ': 'location /dashboard/ ',
+            r'/usr/share/nginx-s3jobs/dashboard': str(ROOT),
+            r'/jobs\b': '/dashboard/jobs',
+            r'https://': 'http://'}.items():
+        server = re.sub(old, new, server)
+    return {'http': http, 'server': server}
+
+
+def page_of_listing(account, region, proxy_pass='https://s3control'):
+    """The page on one listing, that of the standard location."""
+    headers = re.findall(r'^ *add_header.*;$', EXAMPLE.read_text(), re.M)
+    shared = {**DEFAULTS, 'account': account, 'region': region,
+              'proxy_pass': proxy_pass}
+    return '\n'.join((
+        *headers, f'location /dashboard/ {{ root {ROOT}; }}',
+        location({**shared, 'path': '= /dashboard/jobs', 'location':
+                  's3jobs_json on; s3jobs_max_pages 100;'}),
+        location({**shared, 'path': '~ ^/dashboard/jobs/(?<job>[^/]+)$',
+                  'location': 's3jobs_json on; s3jobs_job $job;'})))
+
+
+@contextlib.contextmanager
+def accounts():
+    """Another stand-in, with what the page shows: (its port, a function that
+    says whether a gateway gives all of it)."""
+    with S3Control(jobs=0) as s3:
+        text = ''
+        for profile, account in PROFILES.items():
+            secret = f'{profile}-secret-0123456789abcdef'
+            s3.key(profile, secret, accounts=(account,))
+            text += (f'[{profile}]\naws_access_key_id = {profile}\n'
+                     f'aws_secret_access_key = {secret}\n')
+        s3.keys['lab'].accounts = ()
+        fleet.command(s3, FLEETS)
+        PREFIX.mkdir(parents=True, exist_ok=True)
+        path = PREFIX / 'aws'
+        path.touch(0o600)
+        path.write_text(text)
+
+        def complete(gateway):
+            r = gateway.get('/dashboard/jobs')
+            return (r.status == 200
+                    and len(r.json()['Jobs']) == sum(FLEETS.values())
+                    and [gap['AccountId'] for gap in r.json()['Incomplete']]
+                    == [PROFILES['lab']])
+        yield s3.port, complete
 
 
 @contextlib.contextmanager
@@ -79,6 +148,7 @@ def started(upstream, account, region, env, **options):
         print(f'Port {PORT} is taken, so it is {gateway.port} this time.')
     print(f"""
 nginx listens on    {url(gateway)}
+the page is         {url(gateway, 'dashboard/')}
 it signs for        account {account}, region {region}
 its configuration   {PREFIX}/nginx.conf
 """)
@@ -91,10 +161,10 @@ its configuration   {PREFIX}/nginx.conf
 @contextlib.contextmanager
 def stand_in():
     """Complete and verified?"""
-    with S3Control(jobs=JOBS) as s3, \
+    with S3Control(jobs=JOBS) as s3, accounts() as (port, complete), \
             started(f'127.0.0.1:{s3.port}', ACCOUNT, REGION, {
-                'AWS_ACCESS_KEY_ID': KEY,
-                'AWS_SECRET_ACCESS_KEY': SECRET}) as gateway:
+                'AWS_ACCESS_KEY_ID': KEY, 'AWS_SECRET_ACCESS_KEY': SECRET},
+                **page_of_example(f'127.0.0.1:{port}')) as gateway:
         jobs, pages = fetch(gateway, PAGE)
         show(jobs)
         asked = pages + example(gateway, 'jobStatuses=Active&maxResults=1') \
@@ -105,7 +175,8 @@ def stand_in():
  S3 Control, which
 derived {good} of {asked} signatures anew with botocore and found them good.\
 """)
-        yield jobs == s3.jobs() and good == asked == len(s3.requests)
+        yield jobs == s3.jobs() and good == asked == len(s3.requests) \
+            and complete(gateway)
 
 
 @contextlib.contextmanager
@@ -120,7 +191,9 @@ def real(account, region):
     host = f'{account}.{urllib.parse.urlsplit(endpoint).hostname}'
     with started(f'{host}:443', account, region, env,
                  proxy_pass='https://s3control',
-                 http=f'proxy_ssl_trusted_certificate {CA};') as gateway:
+                 server=page_of_listing(account, region),
+                 http='include /etc/nginx/mime.types;'
+                      f'proxy_ssl_trusted_certificate {CA};') as gateway:
         jobs, pages = fetch(gateway, 1000)
         show(jobs)
         example(gateway, 'maxResults=1')

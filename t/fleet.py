@@ -4,12 +4,17 @@ a region is a function of the time.
     fleet = Fleet('123456789012', 'eu-west-1', 40)
     fleet.jobs()            # now, the newest first, as ListJobs has them
     fleet.describe(job)     # the same as DescribeJob has it
+
+    command(s3, {('123456789012', 'eu-west-1'): 40})    # a stand-in has them
 """
 
+import collections.abc
 import datetime
 import random
 import time
 import uuid
+
+from jobs import Many
 
 WORK = (
     ('S3PutObjectCopy', 'Nightly copy of invoices to the audit bucket'),
@@ -91,9 +96,10 @@ class Work:
         return 'Active'
 
 
-class Fleet:
+class Fleet(Many):
 
     def __init__(self, account, region, n, start=None):
+        super().__init__(account, region, n)
         self.account, self.region = account, region
         self.start = time.time() if start is None else start
         rnd = random.Random(f'{account}/{region}')
@@ -115,6 +121,16 @@ class Fleet:
         now = time.time() if now is None else now
         jobs = [work.at(self.start, now) for work in self.work]
         return sorted(jobs, key=lambda job: job['CreationTime'], reverse=True)
+
+    def __getitem__(self, i):
+        return self.jobs()[i]
+
+    def __iter__(self):
+        return iter(self.jobs())
+
+    def find(self, job_id):
+        return next((job for job in self.jobs() if job['JobId'] == job_id),
+                    None)
 
     def describe(self, job):
         status, created = job['Status'], job['CreationTime']
@@ -163,3 +179,31 @@ OPERATIONS = {
         {'Key': 'cost-centre', 'Value': '4711'},
         {'Key': 'owner', 'Value': 'telemetry'}]},
 }
+
+
+class Described(collections.abc.Mapping):
+    """Of all jobs of some fleets, by id."""
+
+    def __init__(self, fleets):
+        self.fleets = fleets
+
+    def __getitem__(self, job_id):
+        for fleet in self.fleets:
+            if job := fleet.find(job_id):
+                return fleet.describe(job)
+        raise KeyError(job_id)
+
+    def __iter__(self):
+        return (job['JobId'] for fleet in self.fleets for job in fleet.jobs())
+
+    def __len__(self):
+        return sum(map(len, self.fleets))
+
+
+def command(s3, numbers):
+    """Fleets of so many jobs by (account, region), in the stand-in."""
+    fleets = {where: Fleet(*where, n) for where, n in numbers.items()}
+    for (account, region), fleet in fleets.items():
+        s3.set_jobs(account, fleet, region)
+    s3.descriptions = Described(fleets.values())
+    return fleets

@@ -25,6 +25,7 @@ A, B, C = '123456789012', '210987654321', '000000000042'
 HOST = f'{A}.s3-control.eu-west-1.amazonaws.com'
 NAMES = [HOST, f'{A}.s3-control.us-east-1.amazonaws.com',
          f'{B}.s3-control.us-east-1.amazonaws.com']
+NAMES_OF_ALL = [*NAMES, f'{C}.s3-control.us-east-1.amazonaws.com']
 DEV, DEV_SECRET = 'AKIDDEV', 'devSecret/0123456789+abcdefghijklmnop'
 LAB, LAB_SECRET = 'AKIDLAB', 'labSecret/0123456789+abcdefghijklmnop'
 
@@ -83,6 +84,8 @@ def example(nginx, certificates, stand_in, tmp_path, exit_stack):
         ).chmod(0o640)
         if os.geteuid() == 0:
             shutil.chown(tmp_path / 'aws', group='www-data')
+        shutil.copytree(ROOT / 'dashboard', tmp_path / 'share/dashboard',
+                        dirs_exist_ok=True)
         text = (EXAMPLES / file).read_text()
         ports = {number: Port() for number in
                  re.findall(r'listen 127\.0\.0\.1:(\d+)', text)[1:]}
@@ -107,7 +110,7 @@ def example(nginx, certificates, stand_in, tmp_path, exit_stack):
             r'/etc/nginx/aws': f'{tmp_path}/aws',
             r'/var/cache/nginx/s3jobs': f'{tmp_path}/cache',
             r'/etc/nginx/mime\.types': '{mime}',
-            r'/usr/share/nginx-s3jobs': str(ROOT),
+            r'/usr/share/nginx-s3jobs': f'{tmp_path}/share',
             r'/var/log/nginx/s3jobs\.log': f'{tmp_path}/s3jobs.log'}
         for old, new in changes.items():
             text = re.sub(old, new, text)
@@ -270,19 +273,41 @@ def test_limit(example):
 
 def test_dashboard(example):
     """What it serves; what a browser makes of it is in test_page*."""
-    gw, s3 = example('dashboard.conf')
-    assert ids(gw.get('/jobs')) == expected_ids(s3, A, 'eu-west-1')
-    for target in '/', '/jobs':
+    gw, s3 = example('dashboard.conf', NAMES_OF_ALL)
+    places = [(A, 'eu-west-1'), (A, 'us-east-1'), (B, 'us-east-1'),
+              (C, 'us-east-1')]
+    whole = [(account, region, job_id) for account, region in places
+             for job_id in expected_ids(s3, account, region)]
+    r = gw.get('/jobs')
+    assert r.status == 200 and r.complete
+    assert 'Incomplete' not in r.json()
+    assert sorted((job['AccountId'], job['Region'], job['JobId'])
+                  for job in r.json()['Jobs']) == sorted(whole)
+    for account, region in places:
+        assert ids(gw.get(f'/jobs/{account}/{region}')) \
+            == expected_ids(s3, account, region)
+    for account, region, job_id in whole[::20]:
+        job = gw.get(f'/jobs/{account}/{region}/{job_id}').json()['Job']
+        assert job['JobId'] == job_id
+        assert f':{region}:{account}:' in job['JobArn']
+    # once in ten seconds
+    assert_good(s3, len(places) + len(whole[::20]), NAMES_OF_ALL)
+
+    for target in '/', '/jobs', '/jobs/x':
         r = gw.get(target)
         assert "default-src 'none'" in r.header('Content-Security-Policy')
         assert r.header('X-Content-Type-Options') == 'nosniff'
         assert r.header('Referrer-Policy') == 'no-referrer'
-    r = gw.get('/dashboard.js', [('Accept-Encoding', 'gzip')])
-    assert r.header('Content-Encoding') == 'gzip'
-    r = gw.get('/jobs', [('Accept-Encoding', 'gzip')])
-    assert r.header('Content-Encoding') == 'gzip'
+    for target in '/dashboard.js', '/jobs':
+        r = gw.get(target, [('Accept-Encoding', 'gzip')])
+        assert r.header('Content-Encoding') == 'gzip'
+    s3.clear()
+    for place in f'{B}/eu-west-1', f'{A}/eu-west-2', '1/us-east-1':
+        for target in place, f'{place}/{whole[0][2]}':
+            assert gw.get(f'/jobs/{target}').status == 403
     for target in '/jobs/x', '/nginx.conf', '/../conf-examples/minimal.conf':
         assert gw.get(target).status in (400, 404)
+    assert s3.requests == []
 
 
 KEYS = {'AWS_ACCESS_KEY_ID': None, 'AWS_SECRET_ACCESS_KEY': None}
@@ -379,7 +404,7 @@ def test_status(example):
 
 
 FILES = [('minimal.conf', '/jobs'), ('cache.conf', '/jobs'),
-         ('dashboard.conf', '/jobs'), ('status.conf', '/jobs'),
+         ('dashboard.conf', f'/jobs/{A}/eu-west-1'), ('status.conf', '/jobs'),
          ('log.conf', '/jobs'),
          ('accounts.conf', f'/accounts/{A}/eu-west-1/jobs')]
 

@@ -28,6 +28,54 @@ return [...document.querySelectorAll('#jobs tbody tr')].map(row => ({
 '''
 
 
+# boxes of words and bars in the rows that overlap another one's in the same
+# row, or leave the window
+OVERLAPS = '''
+const found = [];
+for (const row of document.querySelectorAll(
+         '#jobs tbody tr, #jobs thead tr, .tools')) {
+    const boxes = [], walker = document.createTreeWalker(row,
+        NodeFilter.SHOW_TEXT | NodeFilter.SHOW_ELEMENT);
+    while (walker.nextNode()) {
+        const node = walker.currentNode;
+        const range = document.createRange();
+        range.selectNodeContents(node);
+        const clip = (node.nodeType === 3 ? node.parentElement : node);
+        if (!clip.checkVisibility() || node.nodeType === 1
+            && !/^(PROGRESS|INPUT|SELECT)$/.test(node.tagName)) continue;
+        if (node.nodeType === 3 && (!node.data.trim()
+            || /^(SELECT|OPTION)$/.test(clip.tagName))) continue;
+        let box = node.nodeType === 3 ? range.getBoundingClientRect()
+                                      : node.getBoundingClientRect();
+        box = {left: box.left, right: box.right, top: box.top,
+               bottom: box.bottom, of: clip.closest('td, th, button, p')
+                                       ?.className + ' '
+                                       + (node.data ?? node.tagName)};
+        for (let e = clip; e !== row; e = e.parentElement) {
+            if (getComputedStyle(e).overflowX !== 'visible') {
+                const edge = e.getBoundingClientRect();
+                box.left = Math.max(box.left, edge.left);
+                box.right = Math.min(box.right, edge.right);
+                box.top = Math.max(box.top, edge.top);
+                box.bottom = Math.min(box.bottom, edge.bottom);
+            }
+        }
+        boxes.push(box);
+    }
+    for (const a of boxes) {
+        if (a.right > innerWidth + 1) found.push(a.of + ' leaves the window');
+        for (const b of boxes) {
+            if (a !== b && a.left < b.right - 1 && b.left < a.right - 1
+                && a.top < b.bottom - 3 && b.top < a.bottom - 3) {
+                found.push(`${a.of} over ${b.of}`);
+            }
+        }
+    }
+}
+return found;
+'''
+
+
 def configuration(api):
     """The page and its headers as in the example; the listing from Python;
     and on a second port the same behind a proxy that adds a path."""
@@ -105,6 +153,7 @@ def many(n):
                   succeeded=rnd.randrange(50), failed=rnd.choice((0, 0, 7)),
                   Priority=rnd.randrange(4),
                   Operation=rnd.choice(OPERATIONS))
+        one['JobId'] = f'{i * 7919 % 99991:08}' + one['JobId'][8:]
         for name in 'Description', 'Priority', 'ProgressSummary':
             if rnd.random() < 0.1:
                 del one[name]
@@ -270,6 +319,7 @@ def test_description_is_text(page, api):
         page.shape(width, 1200)
         page.shot(name)
         assert page.js('return document.documentElement.scrollWidth') <= width
+        assert page.js(OVERLAPS) == []
     page.js('document.querySelector("#jobs tbody a").click()')
     page.until('return document.querySelector("#facts dl")')
     assert page.text('#job-title') == HOSTILE[0]

@@ -274,6 +274,7 @@ def test_stale(page, api):
     assert '502 ExpiredToken' in page.text('#trouble')
     assert 'Last good answer less than a minute ago' in page.text('#trouble')
     assert 'Next try' not in page.text('#trouble')
+    assert page.text('#status') == '5 jobs, not up to date'
     assert page.js('return [...touched]') == [] and len(shown(page)) == 5
     page.js('const now = Date.now; Date.now = () => now() + 190_000')
     page.click('#again')
@@ -284,6 +285,7 @@ def test_stale(page, api):
     page.click('#again')
     page.settled()
     assert not page.find('#trouble').is_displayed()
+    assert page.text('#status') == '5 jobs'
 
 
 WRONG = [
@@ -308,7 +310,7 @@ def test_error(page, api, answer, words):
     api.script(answer)
     page.open(page.url + '?refresh=off')
     assert words in page.text('#trouble')
-    assert page.text('#status') == ''
+    assert page.text('#status') == 'Nothing is loaded'
     assert page.text('#trouble .advice')
     page.click('#again')
     page.settled()
@@ -443,6 +445,19 @@ def test_plain_listing_that_broke(page, api):
     page.until('return document.querySelector("#gaps").hidden')
     assert len(shown(page)) == 5
     assert api.requests[1:] == ['/jobs?nextToken=token%2B%2F%3D3']
+
+
+def test_plain_listing_that_goes_in_circles(page, api):
+    """S3 sent a token twice: there is no way on."""
+    api.put(A, 'eu-west-1', [])
+    api.script({'Jobs': [job(0), job(1)], 'Incomplete': [{
+        'AccountId': A, 'Region': 'eu-west-1', 'status': 502,
+        'code': 'BadUpstreamResponse', 'detail': 'A token came twice.'}]})
+    page.open(page.url + '?refresh=off')
+    assert page.text('#gaps summary') == 'The listing is not complete'
+    assert 'A token came twice.' in page.text('#gaps')
+    assert page.texts('#gaps button') == []
+    assert page.text('#status') == '2 jobs loaded, not all'
 
 
 # one job
