@@ -16,7 +16,7 @@ from browser import browser, chromium           # noqa: F401
 from nginx import ROOT, until
 from s3control import ACCOUNT, REGION, Reply
 from test_examples import (A, B, C, LAB, LAB_SECRET, NAMES_OF_ALL,  # noqa
-                           example)
+                           example, exit_stack)
 from test_page import HOSTILE, ROWS, job, shown
 from test_page_live import WATCH
 
