@@ -60,7 +60,7 @@ all: $(MODULE)
 
 include t/unit/unit.mk
 include t/fuzz/fuzz.mk
-include t/matrix.mk
+include t/proof.mk
 include bench/bench.mk
 
 

@@ -16,3 +16,14 @@ matrix: deps
 
 matrix-libxml2: deps
 	@MAKE="$(MAKE)" PYTEST_ARGS="$(PYTEST_ARGS)" ./t/matrix libxml2
+
+
+# faults under load, each for FAULT_TIME seconds, see t/faults.py
+
+FAULT_TIME    = 30
+FAULTS        =
+
+.PHONY: faults
+
+faults: deps $(MODULE)
+	@$(PYTHON) t/faults.py --seconds $(FAULT_TIME) $(FAULTS)
