@@ -92,12 +92,12 @@ def told(r, json):
     return problem['code'], problem['detail'], problem['requestId']
 
 
-def assert_ours(request, token=None, more=()):
+def assert_ours(request, token=None, more=(), query=''):
     """Exactly our headers, each once, with these values, all signed; and
     more, (name, value), of the operator."""
     assert request.verdict is None, request
     assert (request.method, request.target, request.version) \
-        == ('GET', PATH, 'HTTP/1.1')
+        == ('GET', PATH + (query and f'?{query}'), 'HTTP/1.1')
     assert (bytes(request.body), request.extra) == (b'', b'')
     headers = sorted((n.lower(), v) for n, v in request.headers)
     date = request.header('x-amz-date')

@@ -116,7 +116,7 @@ class Reply:
     gzip: bool = False
     close: bool = False             # announce and close
     raw: bytes = None               # the whole answer, then close
-    never: bool = False             # until reset(), or the client leaves
+    never: bool = False             # no more (than raw) until reset()
 
 
 class Refusal(Exception):
@@ -584,6 +584,7 @@ class S3Control:
         reply, released = self._record(request)
 
         if reply.never:
+            self._send(sock, reply, reply.raw or b'')
             while not (released.is_set() or self._stop.is_set()):
                 sock.settimeout(0.05)
                 with contextlib.suppress(TimeoutError):

@@ -21,8 +21,8 @@
 /*
  * What is kept of S3's document, in bytes; longer text is cut.  A code of
  * other characters than A-Z a-z 0-9 . _ - and a request id that is not all
- * visible ASCII count as not given; in the message, control characters
- * become spaces.
+ * visible ASCII count as not given; the message is as
+ * ngx_s3jobs_text_clean() leaves it.
  */
 #define NGX_S3JOBS_CODE_MAX        64
 #define NGX_S3JOBS_MESSAGE_MAX     1024
@@ -65,7 +65,7 @@ void ngx_s3jobs_error_reader_feed(ngx_s3jobs_error_reader_t *er,
 
 /*
  * Ends the document and decides what the client is told about an upstream
- * answer of the given status, 300 to 599.  Strings in e are static or memory
+ * answer of the given status, 200 to 599.  Strings in e are static or memory
  * of er.  The code has no "Exception" suffix.  said is what S3 itself said,
  * for the error log: its code and message (len 0: none).  er may be NULL: no
  * document.  Nothing of a document that is broken or cut short is used.

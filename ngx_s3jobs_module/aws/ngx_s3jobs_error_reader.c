@@ -9,6 +9,7 @@
 #include "ngx_s3jobs_chars.h"
 #include "ngx_s3jobs_error.h"
 #include "ngx_s3jobs_sax.h"
+#include "ngx_s3jobs_text.h"
 
 
 /* where the reader is; S3's documents come in two shapes */
@@ -74,7 +75,6 @@ static void ngx_s3jobs_error_text(void *data, const u_char *text,
 static void ngx_s3jobs_error_end(void *data);
 static void ngx_s3jobs_error_trim(ngx_s3jobs_error_text_t *t, ngx_str_t *s);
 static ngx_uint_t ngx_s3jobs_error_is_code(ngx_str_t *s);
-static ngx_uint_t ngx_s3jobs_error_is_visible(ngx_str_t *s);
 static ngx_s3jobs_error_kind_t *ngx_s3jobs_error_find(ngx_uint_t status,
     ngx_str_t *code);
 
@@ -434,7 +434,7 @@ ngx_s3jobs_error_classify(ngx_s3jobs_error_reader_t *er, ngx_uint_t status,
             said->key.len = 0;
         }
 
-        if (!ngx_s3jobs_error_is_visible(&e->request_id)) {
+        if (!ngx_s3jobs_text_visible(&e->request_id)) {
             e->request_id.len = 0;
         }
     }
@@ -458,18 +458,10 @@ ngx_s3jobs_error_classify(ngx_s3jobs_error_reader_t *er, ngx_uint_t status,
 static void
 ngx_s3jobs_error_trim(ngx_s3jobs_error_text_t *t, ngx_str_t *s)
 {
-    size_t  i;
-
-    /* one line for the log */
-
-    for (i = 0; i < t->len; i++) {
-        if (t->data[i] < 0x20 || t->data[i] == 0x7f) {
-            t->data[i] = ' ';
-        }
-    }
-
     s->data = t->data;
     s->len = t->len;
+
+    ngx_s3jobs_text_clean(s);
 
     while (s->len && s->data[0] == ' ') {
         s->data++;
@@ -487,21 +479,6 @@ ngx_s3jobs_error_is_code(ngx_str_t *s)
 {
     return ngx_s3jobs_span(s->data, s->data + s->len, NGX_S3JOBS_CHARS_CODE)
            == s->len;
-}
-
-
-static ngx_uint_t
-ngx_s3jobs_error_is_visible(ngx_str_t *s)
-{
-    size_t  i;
-
-    for (i = 0; i < s->len; i++) {
-        if (s->data[i] <= 0x20 || s->data[i] >= 0x7f) {
-            return 0;
-        }
-    }
-
-    return 1;
 }
 
 

@@ -62,7 +62,12 @@ ngx_http_s3jobs_s3_error(ngx_http_request_t *r, ngx_http_s3jobs_ctx_t *ctx,
         ctx->request_id = ctx->error.request_id;
     }
 
-    if (ctx->error.refresh) {
+    if (ctx->error.refresh
+#if (NGX_HTTP_CACHE)
+        && !r->cached
+#endif
+       )
+    {
         ngx_http_s3jobs_refresh_now(ctx->source, &ctx->key_id);
     }
 

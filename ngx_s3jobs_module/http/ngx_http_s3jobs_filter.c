@@ -245,6 +245,21 @@ ngx_http_s3jobs_upstream_header(ngx_http_request_t *r,
 
     ngx_http_s3jobs_upstream_ids(r, ctx);
 
+    if (r->upstream->headers_in.status_n < NGX_HTTP_OK && !ctx->page) {
+
+        /* no answer, though to nginx it is one; it closes the connection */
+
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                      "S3 Control sent no usable listing: its status is %ui",
+                      r->upstream->headers_in.status_n);
+
+        ngx_http_s3jobs_uncache(r);
+        ngx_http_s3jobs_bad_upstream_response(r, ctx);
+        r->keepalive = 0;
+
+        return ctx->error.status;
+    }
+
     if (r->upstream->headers_in.status_n >= NGX_HTTP_SPECIAL_RESPONSE) {
         f = ngx_http_s3jobs_start_error(r, ctx);
         if (f == NULL) {
@@ -452,6 +467,13 @@ ngx_http_s3jobs_error_filter(ngx_http_request_t *r,
     }
 
     ngx_http_s3jobs_s3_error(r, ctx, f->reader);
+
+    if (ctx->error.fault == NGX_S3JOBS_FAULT_GATEWAY) {
+
+        /* it is of our own making, and may be over with the next request */
+
+        ngx_http_s3jobs_uncache(r);
+    }
 
     return ngx_http_s3jobs_send_error(r, ctx);
 }

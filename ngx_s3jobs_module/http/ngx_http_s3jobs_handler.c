@@ -11,6 +11,7 @@
 #include "ngx_http_s3jobs_module.h"
 #include "ngx_http_s3jobs_headers.h"
 #include "ngx_http_s3jobs_page.h"
+#include "ngx_s3jobs_text.h"
 
 
 static ngx_int_t ngx_http_s3jobs_prepare(ngx_http_request_t *r,
@@ -21,6 +22,8 @@ static ngx_int_t ngx_http_s3jobs_find_credentials(ngx_http_request_t *r,
     ngx_http_s3jobs_ctx_t *ctx);
 static ngx_int_t ngx_http_s3jobs_set_request(ngx_http_request_t *r,
     ngx_http_s3jobs_ctx_t *ctx, ngx_s3jobs_query_t *q);
+static void ngx_http_s3jobs_printable(ngx_http_request_t *r,
+    ngx_str_t *value);
 static ngx_int_t ngx_http_s3jobs_set_strings(ngx_http_request_t *r,
     ngx_http_s3jobs_ctx_t *ctx, ngx_s3jobs_query_t *q);
 
@@ -78,6 +81,7 @@ ngx_http_s3jobs_prepare(ngx_http_request_t *r, ngx_http_s3jobs_ctx_t *ctx)
         }
 
     } else if (ngx_s3jobs_query_parse(&r->args, q, &err) != NGX_OK) {
+        ngx_http_s3jobs_printable(r, &err.name);
         return ngx_http_s3jobs_reject_query(r, ctx, &err);
 
     } else if (slcf->max_pages > 1 && q->max_results == -1
@@ -160,6 +164,13 @@ ngx_http_s3jobs_set_request(ngx_http_request_t *r, ngx_http_s3jobs_ctx_t *ctx,
         return rc;
     }
 
+    /* or nginx would read it first, as slowly as the client sends it */
+
+    rc = ngx_http_discard_request_body(r);
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
     r->uri = ctx->path;
     r->args = ctx->query;
     r->valid_unparsed_uri = 0;
@@ -195,6 +206,8 @@ ngx_http_s3jobs_eval_identity(ngx_http_request_t *r,
     }
 
     if (!ngx_s3jobs_account_valid(&ctx->account)) {
+        ngx_http_s3jobs_printable(r, &ctx->account);
+
         ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
                       "invalid account \"%V\" from \"s3jobs_account\"",
                       &ctx->account);
@@ -208,6 +221,8 @@ ngx_http_s3jobs_eval_identity(ngx_http_request_t *r,
         || ((slcf->endpoint & NGX_S3JOBS_FIPS)
             && !ngx_s3jobs_region_fips(&ctx->region)))
     {
+        ngx_http_s3jobs_printable(r, &ctx->region);
+
         ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
                       "invalid region \"%V\" from \"s3jobs_region\"",
                       &ctx->region);
@@ -226,6 +241,8 @@ ngx_http_s3jobs_eval_identity(ngx_http_request_t *r,
     }
 
     if (!ngx_s3jobs_host_valid(&ctx->host)) {
+        ngx_http_s3jobs_printable(r, &ctx->host);
+
         ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
                       "invalid host \"%V\" from \"s3jobs_endpoint\"",
                       &ctx->host);
@@ -259,6 +276,8 @@ ngx_http_s3jobs_find_credentials(ngx_http_request_t *r,
         ctx->source = ngx_http_s3jobs_find_source(&smcf->sources, &name);
 
         if (ctx->source == NULL) {
+            ngx_http_s3jobs_printable(r, &name);
+
             ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
                           "unknown credentials source \"%V\" from "
                           "\"s3jobs_credentials\"", &name);
@@ -457,4 +476,20 @@ ngx_http_s3jobs_get_ctx(ngx_http_request_t *r)
     }
 
     return ctx;
+}
+
+
+/* a value that clients may have made becomes one that can be logged */
+
+static void
+ngx_http_s3jobs_printable(ngx_http_request_t *r, ngx_str_t *value)
+{
+    value->data = ngx_pstrdup(r->pool, value);
+
+    if (value->data == NULL) {
+        value->len = 0;
+        return;
+    }
+
+    ngx_s3jobs_text_clean(value);
 }

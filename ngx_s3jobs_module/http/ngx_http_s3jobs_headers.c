@@ -11,12 +11,27 @@
 #include "ngx_http_s3jobs_module.h"
 #include "ngx_http_s3jobs_headers.h"
 #include "ngx_s3jobs_accept.h"
+#include "ngx_s3jobs_text.h"
 
 
 static ngx_table_elt_t *ngx_http_s3jobs_next_header(ngx_list_part_t **part,
     ngx_uint_t *i, const char *name);
+static ngx_uint_t ngx_http_s3jobs_header_in(ngx_table_elt_t *h,
+    const char **names);
 static ngx_uint_t ngx_http_s3jobs_header_is(ngx_table_elt_t *h,
     const char *name);
+
+
+static const char  *ngx_http_s3jobs_ids[] = {
+    "x-amz-request-id", "x-amz-id-2", NULL
+};
+
+
+static const char  *ngx_http_s3jobs_metadata[] = {
+    "content-digest", "content-disposition", "content-language",
+    "content-location", "content-md5", "content-range", "digest",
+    "repr-digest", "signature", "signature-input", "x-amz-checksum-", NULL
+};
 
 
 ngx_str_t *
@@ -39,12 +54,29 @@ void
 ngx_http_s3jobs_upstream_ids(ngx_http_request_t *r,
     ngx_http_s3jobs_ctx_t *ctx)
 {
-    ngx_str_t  *value;
+    ngx_uint_t        i;
+    ngx_str_t        *value;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
 
     value = ngx_http_s3jobs_find_header(r, "x-amz-request-id");
 
-    if (value) {
+    if (value
+        && value->len <= NGX_S3JOBS_REQUEST_ID_MAX
+        && ngx_s3jobs_text_visible(value))
+    {
         ctx->request_id = *value;
+    }
+
+    i = 0;
+    part = &r->headers_out.headers.part;
+
+    while ((h = ngx_http_s3jobs_next_header(&part, &i, NULL)) != NULL) {
+        if (ngx_http_s3jobs_header_in(h, ngx_http_s3jobs_ids)
+            && !ngx_s3jobs_text_visible(&h->value))
+        {
+            h->hash = 0;
+        }
     }
 }
 
@@ -61,9 +93,7 @@ ngx_http_s3jobs_drop_headers(ngx_http_request_t *r)
 
     while ((h = ngx_http_s3jobs_next_header(&part, &i, NULL)) != NULL) {
 
-        if (!ngx_http_s3jobs_header_is(h, "x-amz-request-id")
-            && !ngx_http_s3jobs_header_is(h, "x-amz-id-2"))
-        {
+        if (!ngx_http_s3jobs_header_in(h, ngx_http_s3jobs_ids)) {
             h->hash = 0;
         }
     }
@@ -75,6 +105,19 @@ ngx_http_s3jobs_drop_headers(ngx_http_request_t *r)
 void
 ngx_http_s3jobs_clear_headers(ngx_http_request_t *r)
 {
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    i = 0;
+    part = &r->headers_out.headers.part;
+
+    while ((h = ngx_http_s3jobs_next_header(&part, &i, NULL)) != NULL) {
+        if (ngx_http_s3jobs_header_in(h, ngx_http_s3jobs_metadata)) {
+            h->hash = 0;
+        }
+    }
+
     ngx_http_clear_content_length(r);
     ngx_http_clear_accept_ranges(r);
     ngx_http_clear_last_modified(r);
@@ -194,6 +237,31 @@ ngx_http_s3jobs_next_header(ngx_list_part_t **part, ngx_uint_t *i,
             return h;
         }
     }
+}
+
+
+/* a name of the table that ends with "-" stands for all that begin so */
+
+static ngx_uint_t
+ngx_http_s3jobs_header_in(ngx_table_elt_t *h, const char **names)
+{
+    size_t  len;
+
+    for ( /* void */ ; *names; names++) {
+        len = ngx_strlen(*names);
+
+        if (h->key.len < len
+            || ngx_strncasecmp(h->key.data, (u_char *) *names, len) != 0)
+        {
+            continue;
+        }
+
+        if (h->key.len == len || (*names)[len - 1] == '-') {
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 

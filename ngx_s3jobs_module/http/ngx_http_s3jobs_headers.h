@@ -21,14 +21,17 @@
 ngx_str_t *ngx_http_s3jobs_find_header(ngx_http_request_t *r,
     const char *name);
 
-/* takes AWS's request id from the answer */
+/* takes AWS's request id from the answer, and drops ids that are none */
 void ngx_http_s3jobs_upstream_ids(ngx_http_request_t *r,
     ngx_http_s3jobs_ctx_t *ctx);
 
 /* drops S3's own headers but its ids, for an error in place of its answer */
 void ngx_http_s3jobs_drop_headers(ngx_http_request_t *r);
 
-/* drops what described S3's document and not ours */
+/*
+ * Drops what described S3's document and not ours: representation metadata
+ * and digests (RFC 9110, section 8; RFC 9530), and what signs them.
+ */
 void ngx_http_s3jobs_clear_headers(ngx_http_request_t *r);
 
 /* the name and what the value points to must live as long as the request */

@@ -1,0 +1,242 @@
+"""What S3, or something between, may answer that is no listing; what it may
+not do to nginx; and what of an answer is true of the JSON."""
+
+import re
+
+import pytest
+
+from documents import error, expected_ids, job_ids
+from gateway import assert_ours, place, told
+from nginx import until
+from s3control import ACCOUNT, Reply
+
+MODES = ['xml', 'json']
+JSON = {'xml': '', 'json': 's3jobs_json on;'}
+CACHE = ('proxy_cache c; proxy_cache_valid any 1h;'
+         'add_header X-Cache $upstream_cache_status always;')
+
+
+@pytest.fixture
+def cached(nginx, tmp_path):
+    def start(location='', http='', **options):
+        return nginx(http=f'proxy_cache_path {tmp_path}/cache keys_zone=c:1m;'
+                     + http, location=CACHE + location, **options)
+    return start
+
+
+def head(status, *lines):
+    return '\r\n'.join([f'HTTP/1.1 {status}', *lines, '', '']).encode()
+
+
+def whole(body):
+    return head('200 OK', 'Content-Type: application/xml',
+                f'Content-Length: {len(body)}') + body
+
+
+def bad(r, mode):
+    assert r.status == 502, r
+    assert told(r, mode == 'json')[0] == 'BadUpstreamResponse', r
+
+
+# only a 200 is a listing
+
+@pytest.mark.parametrize('buffering', ['on', 'off'])
+@pytest.mark.parametrize('mode', MODES)
+@pytest.mark.parametrize('status', [
+    '100 Continue', '101 Switching Protocols', '102 Processing',
+    '103 Early Hints', '110 Mine'])
+def test_a_status_that_is_no_answer(s3, nginx, status, mode, buffering):
+    """A 1xx before the good 200: that, or 502, and never two answers."""
+    gw = nginx(location=f'proxy_buffering {buffering};' + JSON[mode])
+    listing = b''.join(s3.listing(s3.jobs()[:3]))
+    s3.always(Reply(raw=head(status, 'Link: </a>; rel=preload')
+                    + whole(listing)))
+    with gw.connect() as client:
+        r = client.request('/jobs')
+        if r.status == 200:             # nginx 1.29 reads on, after a 103
+            assert status[:3] == '103' and b'JobId' in r.body
+        else:
+            bad(r, mode)
+            assert r.closed
+        # and in step: what comes next is the answer to the next request
+        s3.reset()
+        if not r.closed:
+            assert client.request('/jobs?maxResults=x').status == 400
+    assert gw.get('/jobs').status == 200
+
+
+# what an answer may not do to nginx
+
+STEERING = {
+    'X-Accel-Redirect': '/secret', 'X-Accel-Expires': '3600',
+    'X-Accel-Limit-Rate': '1', 'X-Accel-Buffering': 'no',
+    'X-Accel-Charset': 'koi8-r',
+}
+
+
+@pytest.mark.parametrize('mode', MODES)
+@pytest.mark.parametrize('name', STEERING)
+@pytest.mark.parametrize('reply', [{}, {'error': 'AccessDenied'}])
+def test_steering_headers(s3, nginx, tmp_path, name, mode, reply):
+    gw = nginx(http=f'proxy_cache_path {tmp_path}/cache keys_zone=c:1m;',
+               server='location = /secret { internal; return 200 "secret"; }',
+               location='proxy_cache c; add_header X-Cache'
+               ' $upstream_cache_status always;' + JSON[mode])
+    s3.always(Reply(headers=((name, STEERING[name]),), **reply))
+    for _ in range(2):
+        r = gw.get('/jobs')
+        assert r.status == (403 if reply else 200)
+        assert 'secret' not in r.text and r.header(name) is None
+        assert r.header('X-Cache') == 'MISS'
+        assert 'koi8' not in r.header('Content-Type')
+    assert len(s3.requests) == 2
+
+
+# bytes from outside
+
+# what no log and no text that is shown has in it
+HIDDEN = re.compile('[\0-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f'
+                    '\u2028-\u202e\u2066-\u2069]')
+
+
+def clean(gw, r):
+    log = (gw.prefix / 'error.log').read_bytes().decode(errors='replace')
+    for text in log.replace('\n', ' '), bytes(r.body).decode(), \
+            *(value for _, value in r.headers):
+        assert not HIDDEN.search(text.replace('\n', ' ')), text
+
+
+@pytest.mark.parametrize('mode', MODES)
+@pytest.mark.parametrize('value', [
+    '\x1b[2J\x07id', 'a b', 'caf\xe9', '\x7f', 'x\x01', '', 'y' * 4000,
+    b'\xc2\x9b31m'.decode('latin-1'), '\t'])
+@pytest.mark.parametrize('reply', [
+    {}, {'error': 'AccessDenied'}, {'body': b'<ListJobsResult>'},
+    {'status': 204}])
+def test_an_id_that_is_no_id(s3, nginx, mode, value, reply):
+    gw = nginx(location=JSON[mode], log_format='$s3jobs_request_id')
+    s3.always(Reply(headers=(('x-amz-request-id', value),
+                             ('x-amz-id-2', value)), **reply))
+    r = gw.get('/jobs')
+    if not (mode == 'xml' and 'body' in reply):
+        clean(gw, r)
+        for name in 'x-amz-request-id', 'x-amz-id-2':
+            given = r.header(name)
+            assert given is None or re.fullmatch('[!-~]+', given), given
+    assert until(gw.access)[-1] != value
+
+
+@pytest.mark.parametrize('mode', MODES)
+def test_ids_are_passed(s3, nginx, mode):
+    gw = nginx(location=JSON[mode])
+    for reply in Reply(), Reply(error='AccessDenied'):
+        s3.always(reply)
+        r = gw.get('/jobs')
+        assert r.header('x-amz-request-id') == s3.requests[-1].request_id
+
+
+@pytest.mark.parametrize('mode', MODES)
+@pytest.mark.parametrize('mark', [
+    '\x85', '\x9b', '\x80', '\x9f', '\x7f', '\u202e', '\u202a', '\u2066',
+    '\u2069', '\u200e', '\u200f', '\u061c', '\u2028', '\u2029'])
+def test_marks_in_a_message(s3, nginx, mode, mark):
+    gw = nginx(location=JSON[mode])
+    s3.always(Reply(status=400, body=(
+        '<Error><Code>InvalidRequest</Code><Message>one'
+        f'{mark}two \u20ac</Message></Error>').encode()))
+    r = gw.get('/jobs')
+    assert told(r, mode == 'json')[1] == 'one two \u20ac'
+    clean(gw, r)
+    assert 'one two \u20ac' in gw.log()
+
+
+@pytest.mark.parametrize('mark', ['\x9b31m', '\u202e', '\x85', '\u2028'])
+def test_marks_of_a_client(s3, nginx, mark):
+    """In what the module itself says of a request."""
+    gw = nginx(account='$arg_a', server=place('= /r', region='$arg_a')
+               + place('= /c', credentials='$arg_a')
+               + place('= /h', 's3jobs_endpoint $arg_a;')
+               + place('= /q'))
+    for target in '/jobs', '/r', '/c', '/h', '/q':
+        argument = '?maxResults=1' if target == '/q' else ''
+        r = gw.get(f'{target}?{"x" if target == "/q" else "a="}'
+                   + mark.encode().decode('latin-1') + argument)
+        assert r.status in (400, 403, 500, 503)
+        assert not HIDDEN.search(bytes(r.body).decode().replace('\n', ' '))
+    # nginx itself logs the request line as it is
+    ours = re.findall(r'(?:client sent|invalid|unknown).*?, client:',
+                      (gw.prefix / 'error.log').read_text())
+    assert ours and not any(HIDDEN.search(text) for text in ours)
+
+
+# a client cannot age a signature
+
+def test_a_body_that_drips(s3, nginx):
+    """S3 is asked before the body is there; nothing of it is waited for."""
+    gw = nginx()
+    with gw.connect() as client:
+        client.send(b'GET /jobs HTTP/1.1\r\nHost: a\r\n'
+                    b'Content-Length: 100000\r\n\r\nx')
+        s3.wait_for(1)
+        assert job_ids(client.response()) == expected_ids(s3)
+    with gw.connect() as client:
+        client.send(b'GET /jobs HTTP/1.1\r\nHost: a\r\n'
+                    b'Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n')
+        s3.wait_for(2)
+        assert job_ids(client.response()) == expected_ids(s3)
+    for request in s3.requests:
+        assert_ours(request)
+
+
+def test_a_body_and_a_mirror(s3, nginx):
+    gw = nginx(location='mirror /void;', server='location /void'
+               ' { return 204; }')
+    for _ in range(2):
+        assert gw.get('/jobs', body=b'x' * 20000).status == 200
+    for request in s3.wait_for(2):
+        assert_ours(request)
+
+
+# what is true of the JSON
+
+METADATA = {
+    'Content-MD5': 'XrY7u+Ae7tCTyyK7j1rNww==', 'Digest': 'md5=XrY7u+Ae7t==',
+    'Content-Digest': 'sha-256=:AAAA:', 'Repr-Digest': 'sha-256=:AAAA:',
+    'Content-Language': 'en', 'Content-Location': '/jobs.xml',
+    'Content-Disposition': 'attachment; filename="jobs.xml"',
+    'Content-Range': 'bytes 0-9/10', 'Signature': 'sig1=:AAAA:',
+    'Signature-Input': 'sig1=("content-digest")', 'ETag': '"a"',
+    'Last-Modified': 'Thu, 01 Jan 2026 00:00:00 GMT', 'Accept-Ranges': 'bytes',
+    'x-amz-checksum-sha256': 'AAAA', 'x-amz-checksum-crc32': 'AAAA',
+}
+
+
+@pytest.mark.parametrize('reply', [{}, {'error': 'AccessDenied'}])
+def test_metadata_of_the_xml(s3, nginx, reply):
+    gw = nginx(location='s3jobs_json on;', server=place('= /xml'))
+    s3.always(Reply(headers=(*METADATA.items(), ('x-amz-other', 'kept')),
+                    **reply))
+    r = gw.get('/jobs')
+    assert r.status == (403 if reply else 200)
+    assert {name.lower() for name, _ in r.headers} == {
+        'server', 'date', 'content-type', 'content-length', 'connection',
+        'x-amz-request-id', 'x-amz-id-2', *([] if reply else ['x-amz-other'])}
+    if not reply:
+        r = gw.get('/xml')
+        assert all(r.header(name) == value for name, value in METADATA.items())
+
+
+# faults of the gateway
+
+@pytest.mark.parametrize('mode', MODES)
+@pytest.mark.parametrize('code', [
+    'ExpiredToken', 'InvalidToken', 'TokenRefreshRequired',
+    'InvalidAccessKeyId', 'SignatureDoesNotMatch', 'RequestTimeTooSkewed',
+    'AuthorizationHeaderMalformed'])
+def test_its_own_faults_are_not_cached(s3, cached, mode, code):
+    gw = cached(JSON[mode])
+    s3.script(Reply(error=code))
+    r = gw.get('/jobs')
+    assert r.status == 502 and told(r, mode == 'json')[0] == code
+    r = gw.get('/jobs')
+    assert r.status == 200 and r.header('X-Cache') == 'MISS'
