@@ -105,7 +105,10 @@ static const ngx_s3jobs_doc_field_t  ngx_s3jobs_doc_fields[] = {
 static const ngx_s3jobs_sax_handler_t  ngx_s3jobs_doc_handler = {
     ngx_s3jobs_doc_start,
     ngx_s3jobs_doc_text,
-    ngx_s3jobs_doc_end
+    ngx_s3jobs_doc_end,
+    NULL,
+    NULL,
+    NULL
 };
 
 

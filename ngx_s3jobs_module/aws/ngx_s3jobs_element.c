@@ -46,6 +46,7 @@ static void ngx_s3jobs_element_end_entry(ngx_s3jobs_listing_t *l,
     ngx_s3jobs_element_t *el);
 static void ngx_s3jobs_element_end_unknown(ngx_s3jobs_listing_t *l,
     ngx_s3jobs_element_t *el);
+static void ngx_s3jobs_element_leaf(ngx_s3jobs_listing_t *l, ngx_str_t *name);
 static ngx_int_t ngx_s3jobs_element_new_name(ngx_s3jobs_listing_t *l,
     const u_char *name, size_t len);
 static void ngx_s3jobs_element_unknown_key(ngx_s3jobs_listing_t *l,
@@ -122,6 +123,49 @@ static const ngx_s3jobs_element_kind_t  *ngx_s3jobs_element_kinds[] = {
 
 
 void
+ngx_s3jobs_element_start(void *data, const u_char *name, size_t len)
+{
+    ngx_s3jobs_listing_t *l = data;
+
+    if (l->element->kind->child == NULL) {
+        ngx_s3jobs_sax_refuse(l->sax, "element inside of a value");
+        return;
+    }
+
+    l->element->kind->child(l, name, len);
+}
+
+
+void
+ngx_s3jobs_element_text(void *data, const u_char *text, size_t len)
+{
+    ngx_s3jobs_listing_t *l = data;
+
+    if (l->element->kind->text) {
+        l->element->kind->text(l, text, len);
+    }
+}
+
+
+void
+ngx_s3jobs_element_end(void *data)
+{
+    ngx_s3jobs_listing_t *l = data;
+
+    ngx_s3jobs_element_t  *el;
+
+    el = l->element;
+
+    l->nnames = el->nnames;
+    l->element = el - 1;
+
+    if (el->kind->end) {
+        el->kind->end(l, el);
+    }
+}
+
+
+void
 ngx_s3jobs_element_push(ngx_s3jobs_listing_t *l,
     const ngx_s3jobs_element_kind_t *kind,
     const ngx_s3jobs_field_t *fields)
@@ -150,7 +194,9 @@ ngx_s3jobs_element_find(ngx_s3jobs_listing_t *l, const u_char *name,
          field->type != NGX_S3JOBS_FIELD_LAST;
          field++)
     {
-        if (ngx_s3jobs_field_is(field, name, len)) {
+        if (field->name.len == len
+            && ngx_s3jobs_field_same(field->name.data, name, len))
+        {
             return field;
         }
     }
@@ -170,7 +216,9 @@ ngx_s3jobs_element_child(ngx_s3jobs_listing_t *l, const u_char *name,
     el = l->element;
     field = el->next;
 
-    if (!ngx_s3jobs_field_is(field, name, len)) {
+    if (field->name.len != len
+        || !ngx_s3jobs_field_same(field->name.data, name, len))
+    {
         field = ngx_s3jobs_element_find(l, name, len);
 
         if (field == NULL) {
@@ -247,30 +295,32 @@ static void
 ngx_s3jobs_element_open_unknown(ngx_s3jobs_listing_t *l, const u_char *name,
     size_t len)
 {
-    const ngx_s3jobs_field_t  *field;
-
-    for (field = l->element->fields;
-         field->type != NGX_S3JOBS_FIELD_LAST;
-         field++)
+    if (ngx_s3jobs_element_is_key(l->element->fields, name, len)
+        || ngx_s3jobs_element_new_name(l, name, len) != NGX_OK)
     {
-        /* the name that another element has in JSON */
-
-        if (field->key.len - len - 4 <= 1
-            && ngx_memcmp(field->key.data + 2, name, len) == 0
-            && field->key.data[2 + len] == '"')
-        {
-            ngx_s3jobs_element_push(l, &ngx_s3jobs_element_skip, NULL);
-            return;
-        }
-    }
-
-    if (ngx_s3jobs_element_new_name(l, name, len) != NGX_OK) {
         ngx_s3jobs_element_push(l, &ngx_s3jobs_element_skip, NULL);
         return;
     }
 
     ngx_s3jobs_element_push(l, &ngx_s3jobs_element_unknown, NULL);
     l->element->name = l->names[l->nnames - 1];
+}
+
+
+ngx_uint_t
+ngx_s3jobs_element_is_key(const ngx_s3jobs_field_t *field, const u_char *name,
+    size_t len)
+{
+    for ( /* void */ ; field->type != NGX_S3JOBS_FIELD_LAST; field++) {
+        if (field->key.len - len - 4 <= 1
+            && ngx_memcmp(field->key.data + 2, name, len) == 0
+            && field->key.data[2 + len] == '"')
+        {
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 
@@ -511,11 +561,53 @@ static void
 ngx_s3jobs_element_end_unknown(ngx_s3jobs_listing_t *l,
     ngx_s3jobs_element_t *el)
 {
+    ngx_s3jobs_element_leaf(l, &el->name);
     ngx_s3jobs_element_unknown_key(l, el);
 
     ngx_s3jobs_writer_open(&l->writer, '"');
     ngx_s3jobs_writer_text(&l->writer, NULL, l->text, l->len);
     ngx_s3jobs_writer_close(&l->writer, '"');
+}
+
+
+/*
+ * libxml2 knows the name, so that others need not look whether it is one; of
+ * a:1 it is only part.
+ */
+
+static void
+ngx_s3jobs_element_leaf(ngx_s3jobs_listing_t *l, ngx_str_t *name)
+{
+    u_char      c, *p;
+    ngx_str_t  *s, *last;
+
+    c = name->len ? ngx_tolower(name->data[0]) : '\0';
+
+    if (c < 'a' || c > 'z' || name->len > NGX_S3JOBS_LISTING_LEAF_LEN) {
+        return;
+    }
+
+    last = l->leaves + l->nleaves;
+
+    for (s = l->leaves; s < last; s++) {
+        if (s->len == name->len
+            && ngx_memcmp(s->data, name->data, s->len) == 0)
+        {
+            return;
+        }
+    }
+
+    if (l->nleaves == NGX_S3JOBS_LISTING_LEAVES) {
+        return;
+    }
+
+    p = l->tags[l->nleaves++];
+
+    s->data = ngx_cpymem(p, "</", 2);
+    s->len = name->len;
+
+    p = ngx_cpymem(s->data, name->data, name->len);
+    *p = '>';
 }
 
 

@@ -49,6 +49,11 @@ struct ngx_s3jobs_element_s {
 };
 
 
+/* names of unknown elements that were leaves: so many are remembered */
+#define NGX_S3JOBS_LISTING_LEAVES    8
+#define NGX_S3JOBS_LISTING_LEAF_LEN  61
+
+
 struct ngx_s3jobs_listing_s {
     const ngx_s3jobs_document_t      *document;
     ngx_s3jobs_writer_t               writer;
@@ -61,12 +66,20 @@ struct ngx_s3jobs_listing_s {
     ngx_str_t                         pair[2];     /* key, value of a map */
 
     ngx_s3jobs_element_t             *element;
-    ngx_s3jobs_element_t              elements[NGX_S3JOBS_SAX_DEPTH_MAX + 1];
-
     ngx_uint_t                        nnames;
-    ngx_str_t                         names[NGX_S3JOBS_LISTING_NAMES_MAX];
-
+    ngx_uint_t                        nleaves;
+    ngx_uint_t                        plain;       /* entries taken as such */
+    ngx_uint_t                        entry;       /* which of their names */
+    ngx_uint_t                        root;        /* was there */
     ngx_uint_t                        failed;
+
+    /* not zeroed at first, but for the first element */
+
+    ngx_s3jobs_element_t              elements[NGX_S3JOBS_SAX_DEPTH_MAX + 1];
+    ngx_str_t                         names[NGX_S3JOBS_LISTING_NAMES_MAX];
+    ngx_str_t                         leaves[NGX_S3JOBS_LISTING_LEAVES];
+    u_char                            tags[NGX_S3JOBS_LISTING_LEAVES]
+                                          [NGX_S3JOBS_LISTING_LEAF_LEN + 3];
 };
 
 
@@ -78,12 +91,21 @@ struct ngx_s3jobs_listing_s {
 NGX_S3JOBS_FIELD_TYPES(ngx_s3jobs_element_kind)
 
 
+/* A document, tag by tag: see ngx_s3jobs_sax.h. */
+void ngx_s3jobs_element_start(void *data, const u_char *name, size_t len);
+void ngx_s3jobs_element_text(void *data, const u_char *text, size_t len);
+void ngx_s3jobs_element_end(void *data);
+
 /* An element begins, in the current one, which knows these fields. */
 void ngx_s3jobs_element_push(ngx_s3jobs_listing_t *l,
     const ngx_s3jobs_element_kind_t *kind, const ngx_s3jobs_field_t *fields);
 
 /* The field of that name among those of the current element, or NULL. */
 const ngx_s3jobs_field_t *ngx_s3jobs_element_find(ngx_s3jobs_listing_t *l,
+    const u_char *name, size_t len);
+
+/* Whether an element that is none of the fields is called as one in JSON. */
+ngx_uint_t ngx_s3jobs_element_is_key(const ngx_s3jobs_field_t *field,
     const u_char *name, size_t len);
 
 /* A child of an object. */

@@ -82,7 +82,10 @@ static ngx_s3jobs_error_kind_t *ngx_s3jobs_error_find(ngx_uint_t status,
 static const ngx_s3jobs_sax_handler_t  ngx_s3jobs_error_handler = {
     ngx_s3jobs_error_start,
     ngx_s3jobs_error_text,
-    ngx_s3jobs_error_end
+    ngx_s3jobs_error_end,
+    NULL,
+    NULL,
+    NULL
 };
 
 

@@ -12,7 +12,9 @@
 /* the SDKs, and so the AWS CLI, know some elements by another name */
 
 #define ngx_s3jobs_named(name, json, quote, type, open, fields)              \
-    { ngx_string(name), ngx_string(",\"" json "\":" quote),                  \
+    { ngx_s3jobs_name(name),                                                 \
+      { sizeof(",\"" json "\":" quote) - 1,                                  \
+        (u_char *) ",\"" json "\":" quote NGX_S3JOBS_FIELD_ZEROS },          \
       NGX_S3JOBS_FIELD_##type, open, fields }
 
 #define ngx_s3jobs_field(name, quote, type, open, fields)                    \
@@ -116,13 +118,14 @@ static ngx_s3jobs_table(list_jobs,
 
 
 const ngx_s3jobs_document_t  ngx_s3jobs_list_jobs = {
-    ngx_string("ListJobsResult"),
+    ngx_s3jobs_name("ListJobsResult"),
     ngx_s3jobs_fields_list_jobs,
     ngx_string("{\"Jobs\":["),
     ngx_string("]"),
     "not a ListJobsResult",
     "second Jobs",
-    NULL
+    NULL,
+    NGX_S3JOBS_PLAIN
 };
 
 
@@ -420,11 +423,12 @@ static ngx_s3jobs_table(describe_job,
 
 
 const ngx_s3jobs_document_t  ngx_s3jobs_describe_job = {
-    ngx_string("DescribeJobResult"),
+    ngx_s3jobs_name("DescribeJobResult"),
     ngx_s3jobs_fields_describe_job,
     ngx_string("{\"Job\":"),
     ngx_null_string,
     "not a DescribeJobResult",
     "second Job",
-    "no Job"
+    "no Job",
+    0
 };

@@ -44,6 +44,18 @@ typedef enum {
 
 typedef struct ngx_s3jobs_field_s  ngx_s3jobs_field_t;
 
+/*
+ * A name stands in its end tag, and behind a key there are as many zeros as
+ * may be copied with it.
+ */
+
+#define ngx_s3jobs_name(name)                                                \
+    { sizeof(name) - 1, (u_char *) "</" name ">" + 2 }
+
+#define NGX_S3JOBS_FIELD_ZEROS  "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"         \
+                                "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"
+#define NGX_S3JOBS_FIELD_COPY   32
+
 struct ngx_s3jobs_field_s {
     ngx_str_t                  name;
     ngx_str_t                  key;       /* JSON: comma, name, colon, quote */
@@ -70,7 +82,17 @@ typedef struct {
     const char                *wrong_root;
     const char                *second;    /* Jobs or Job */
     const char                *none;      /* no Job; NULL: there may be none */
+
+    /* whether ngx_s3jobs_plain.h may take what is plain */
+
+    ngx_uint_t                 plain;
 } ngx_s3jobs_document_t;
+
+
+/* 0 at build time leaves all documents to libxml2 */
+#ifndef NGX_S3JOBS_PLAIN
+#define NGX_S3JOBS_PLAIN  1
+#endif
 
 
 extern const ngx_s3jobs_document_t  ngx_s3jobs_list_jobs;
@@ -80,40 +102,47 @@ extern const ngx_s3jobs_field_t  ngx_s3jobs_fields_none[];
 extern const ngx_s3jobs_field_t  ngx_s3jobs_fields_entry[];
 
 
-/* Whether the field has that name: memcmp(), but inline, by words. */
+/* memcmp() == 0, but inline, by words, the last one with the one before */
 
 static ngx_inline ngx_uint_t
-ngx_s3jobs_field_is(const ngx_s3jobs_field_t *field, const u_char *name,
-    size_t len)
+ngx_s3jobs_field_same(const u_char *a, const u_char *b, size_t len)
 {
-    size_t         n;
-    uint64_t       v, w;
-    const u_char  *p;
-
-    p = field->name.data;
-
-    if (len != field->name.len) {
-        return 0;
-    }
+    size_t    n;
+    uint32_t  i, j;
+    uint64_t  v, w;
 
     if (len < 8) {
-        for (n = 0; n < len && name[n] == p[n]; n++) { /* void */ }
 
-        return n == len;
+        if (len < 4) {
+            return ngx_memcmp(a, b, len) == 0;
+        }
+
+        ngx_memcpy(&i, a, 4);
+        ngx_memcpy(&j, b, 4);
+
+        if (i != j) {
+            return 0;
+        }
+
+        ngx_memcpy(&i, a + len - 4, 4);
+        ngx_memcpy(&j, b + len - 4, 4);
+
+        return i == j;
     }
 
-    for (n = 0; n < len; n += 8) {
-        n = ngx_min(n, len - 8);
-
-        ngx_memcpy(&v, name + n, 8);
-        ngx_memcpy(&w, p + n, 8);
+    for (n = 0; n + 8 < len; n += 8) {
+        ngx_memcpy(&v, a + n, 8);
+        ngx_memcpy(&w, b + n, 8);
 
         if (v != w) {
             return 0;
         }
     }
 
-    return 1;
+    ngx_memcpy(&v, a + len - 8, 8);
+    ngx_memcpy(&w, b + len - 8, 8);
+
+    return v == w;
 }
 
 

@@ -7,13 +7,9 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include "ngx_s3jobs_element.h"
+#include "ngx_s3jobs_plain.h"
 
 
-static void ngx_s3jobs_listing_start(void *data, const u_char *name,
-    size_t len);
-static void ngx_s3jobs_listing_text(void *data, const u_char *text,
-    size_t len);
-static void ngx_s3jobs_listing_end(void *data);
 static void ngx_s3jobs_listing_child_document(ngx_s3jobs_listing_t *l,
     const u_char *name, size_t len);
 static void ngx_s3jobs_listing_child_root(ngx_s3jobs_listing_t *l,
@@ -28,9 +24,22 @@ static void ngx_s3jobs_listing_fail(void *data, const char *error);
 
 
 static const ngx_s3jobs_sax_handler_t  ngx_s3jobs_listing_handler = {
-    ngx_s3jobs_listing_start,
-    ngx_s3jobs_listing_text,
-    ngx_s3jobs_listing_end
+    ngx_s3jobs_element_start,
+    ngx_s3jobs_element_text,
+    ngx_s3jobs_element_end,
+    NULL,
+    NULL,
+    NULL
+};
+
+
+static const ngx_s3jobs_sax_handler_t  ngx_s3jobs_listing_plain_handler = {
+    ngx_s3jobs_element_start,
+    ngx_s3jobs_element_text,
+    ngx_s3jobs_element_end,
+    ngx_s3jobs_plain_take,
+    ngx_s3jobs_plain_border,
+    ngx_s3jobs_plain_replay
 };
 
 
@@ -65,12 +74,18 @@ ngx_s3jobs_listing_create(const ngx_s3jobs_document_t *document,
 {
     ngx_s3jobs_listing_t  *l;
 
-    l = calloc(1, sizeof(ngx_s3jobs_listing_t));
+    l = malloc(sizeof(ngx_s3jobs_listing_t));
     if (l == NULL) {
         return NULL;
     }
 
-    l->sax = ngx_s3jobs_sax_create(&ngx_s3jobs_listing_handler, l);
+    ngx_memzero(l, offsetof(ngx_s3jobs_listing_t, elements)
+                   + sizeof(ngx_s3jobs_element_t));
+
+    l->sax = ngx_s3jobs_sax_create(document->plain
+                                   ? &ngx_s3jobs_listing_plain_handler
+                                   : &ngx_s3jobs_listing_handler,
+                                   l);
     if (l->sax == NULL) {
         free(l);
         return NULL;
@@ -112,7 +127,8 @@ ngx_s3jobs_listing_feed(ngx_s3jobs_listing_t *l, const u_char *p, size_t len)
         return NGX_OK;
     }
 
-    return l->failed ? NGX_ERROR : NGX_DECLINED;
+    return (l->failed || ngx_s3jobs_sax_failed(l->sax)) ? NGX_ERROR
+                                                        : NGX_DECLINED;
 }
 
 
@@ -148,7 +164,8 @@ ngx_s3jobs_listing_complete(ngx_s3jobs_listing_t *l)
         return NGX_OK;
     }
 
-    return l->failed ? NGX_ERROR : NGX_DECLINED;
+    return (l->failed || ngx_s3jobs_sax_failed(l->sax)) ? NGX_ERROR
+                                                        : NGX_DECLINED;
 }
 
 
@@ -192,53 +209,17 @@ ngx_s3jobs_listing_jobs(ngx_s3jobs_listing_t *l)
 }
 
 
+ngx_uint_t
+ngx_s3jobs_listing_plain(ngx_s3jobs_listing_t *l)
+{
+    return l->plain;
+}
+
+
 const char *
 ngx_s3jobs_listing_error(ngx_s3jobs_listing_t *l)
 {
     return ngx_s3jobs_sax_error(l->sax);
-}
-
-
-static void
-ngx_s3jobs_listing_start(void *data, const u_char *name, size_t len)
-{
-    ngx_s3jobs_listing_t *l = data;
-
-    if (l->element->kind->child == NULL) {
-        ngx_s3jobs_sax_refuse(l->sax, "element inside of a value");
-        return;
-    }
-
-    l->element->kind->child(l, name, len);
-}
-
-
-static void
-ngx_s3jobs_listing_text(void *data, const u_char *text, size_t len)
-{
-    ngx_s3jobs_listing_t *l = data;
-
-    if (l->element->kind->text) {
-        l->element->kind->text(l, text, len);
-    }
-}
-
-
-static void
-ngx_s3jobs_listing_end(void *data)
-{
-    ngx_s3jobs_listing_t *l = data;
-
-    ngx_s3jobs_element_t  *el;
-
-    el = l->element;
-
-    l->nnames = el->nnames;
-    l->element = el - 1;
-
-    if (el->kind->end) {
-        el->kind->end(l, el);
-    }
 }
 
 
@@ -256,6 +237,8 @@ ngx_s3jobs_listing_child_document(ngx_s3jobs_listing_t *l, const u_char *name,
         ngx_s3jobs_sax_refuse(l->sax, document->wrong_root);
         return;
     }
+
+    l->root = 1;
 
     ngx_s3jobs_element_push(l, &ngx_s3jobs_listing_root, document->fields);
 

@@ -89,8 +89,12 @@ ngx_str_t ngx_s3jobs_listing_token(ngx_s3jobs_listing_t *l);
 ngx_str_t ngx_s3jobs_listing_rest(ngx_s3jobs_listing_t *l);
 
 
-/* Entries written so far; why the document is broken, for the error log. */
+/*
+ * Entries written so far; how many of them libxml2 has not seen; why the
+ * document is broken, for the error log.
+ */
 ngx_uint_t ngx_s3jobs_listing_jobs(ngx_s3jobs_listing_t *l);
+ngx_uint_t ngx_s3jobs_listing_plain(ngx_s3jobs_listing_t *l);
 const char *ngx_s3jobs_listing_error(ngx_s3jobs_listing_t *l);
 
 

@@ -21,6 +21,12 @@
 /* libxml2's heap grows with the pieces that it gets */
 #define NGX_S3JOBS_SAX_BLOCK   4096
 
+/* what is cut by the end of a block and longer is for libxml2 */
+#define NGX_S3JOBS_SAX_CARRY   1024
+
+/* a short cut that fails so often in a row is no longer tried */
+#define NGX_S3JOBS_SAX_MISSES  8
+
 /* a power of two; AWS documents have some twenty different names */
 #define NGX_S3JOBS_SAX_NAMES   64
 
@@ -38,21 +44,48 @@ struct ngx_s3jobs_sax_s {
     void                            *data;
     const char                      *reason;
     ngx_uint_t                       depth;
-    size_t                           len;
+    size_t                           len;         /* of the block */
+    size_t                           carry;       /* of it, seen before */
+    size_t                           fill;        /* of it, since then */
+    size_t                           used;        /* at most */
+
+    size_t                           given;       /* to libxml2 */
+    size_t                           blanks;      /* of it, at its end */
+    size_t                           edge;        /* of it, to the last tag */
+    ngx_uint_t                       misses;
 
     unsigned                         started:1;
     unsigned                         finished:1;
+    unsigned                         failed:1;
     unsigned                         root:1;
     unsigned                         cr:1;        /* was the last byte */
+    unsigned                         mute:1;
+    unsigned                         take:1;
 
     ngx_s3jobs_sax_name_t            names[NGX_S3JOBS_SAX_NAMES];
     char                             error[128];
-    u_char                           block[NGX_S3JOBS_SAX_BLOCK];
+    u_char                           block[NGX_S3JOBS_SAX_TEXT_MAX
+                                           + NGX_S3JOBS_SAX_ZEROS];
 };
 
 
+_Static_assert(NGX_S3JOBS_SAX_TEXT_MAX
+               >= NGX_S3JOBS_SAX_BLOCK + NGX_S3JOBS_SAX_CARRY + 3,
+               "a block, what was carried, and the start of a character");
+
+
 static void ngx_s3jobs_sax_silent(void *data, const char *fmt, ...);
+static ngx_int_t ngx_s3jobs_sax_open(ngx_s3jobs_sax_t *sax);
 static ngx_int_t ngx_s3jobs_sax_parse(ngx_s3jobs_sax_t *sax);
+static ngx_int_t ngx_s3jobs_sax_work(ngx_s3jobs_sax_t *sax,
+    ngx_s3jobs_sax_text_t *t);
+static ngx_int_t ngx_s3jobs_sax_take(ngx_s3jobs_sax_t *sax,
+    ngx_s3jobs_sax_text_t *t);
+static ngx_int_t ngx_s3jobs_sax_give(ngx_s3jobs_sax_t *sax, u_char *p,
+    size_t len, int terminate);
+static ngx_int_t ngx_s3jobs_sax_replay(ngx_s3jobs_sax_t *sax);
+static ngx_int_t ngx_s3jobs_sax_limits(ngx_s3jobs_sax_t *sax);
+static ngx_int_t ngx_s3jobs_sax_edge(ngx_s3jobs_sax_t *sax, size_t behind);
 static ngx_int_t ngx_s3jobs_sax_prolog(ngx_s3jobs_sax_t *sax);
 static ngx_int_t ngx_s3jobs_sax_encoding(ngx_s3jobs_sax_t *sax);
 static void ngx_s3jobs_sax_line_ends(ngx_s3jobs_sax_t *sax);
@@ -88,17 +121,34 @@ ngx_s3jobs_sax_silent(void *data, const char *fmt, ...)
 ngx_s3jobs_sax_t *
 ngx_s3jobs_sax_create(const ngx_s3jobs_sax_handler_t *handler, void *data)
 {
-    xmlSAXHandler      h;
     ngx_s3jobs_sax_t  *sax;
 
-    sax = calloc(1, sizeof(ngx_s3jobs_sax_t));
+    sax = malloc(sizeof(ngx_s3jobs_sax_t));
     if (sax == NULL) {
         return NULL;
     }
 
+    ngx_memzero(sax, offsetof(ngx_s3jobs_sax_t, names));
+
     sax->handler = handler;
     sax->data = data;
+    sax->take = (handler->take != NULL);
 
+    if (!sax->take && ngx_s3jobs_sax_open(sax) != NGX_OK) {
+        free(sax);
+        return NULL;
+    }
+
+    return sax;
+}
+
+
+static ngx_int_t
+ngx_s3jobs_sax_open(ngx_s3jobs_sax_t *sax)
+{
+    xmlSAXHandler  h;
+
+    ngx_memzero(sax->names, sizeof(sax->names));
     ngx_memzero(&h, sizeof(xmlSAXHandler));
 
     /* not XML_SAX2_MAGIC: SAX1 takes a tenth less */
@@ -114,15 +164,14 @@ ngx_s3jobs_sax_create(const ngx_s3jobs_sax_handler_t *handler, void *data)
     sax->ctxt = xmlCreatePushParserCtxt(&h, sax, NULL, 0, NULL);
 
     if (sax->ctxt == NULL) {
-        free(sax);
-        return NULL;
+        return NGX_ERROR;
     }
 
     /* a declared encoding could make iconv load a file */
 
     xmlCtxtUseOptions(sax->ctxt, XML_PARSE_NONET|XML_PARSE_IGNORE_ENC);
 
-    return sax;
+    return NGX_OK;
 }
 
 
@@ -133,15 +182,17 @@ ngx_s3jobs_sax_destroy(ngx_s3jobs_sax_t *sax)
         return;
     }
 
-    xmlFreeParserCtxt(sax->ctxt);
+    if (sax->ctxt) {
+        xmlFreeParserCtxt(sax->ctxt);
 
-    /* libxml2 keeps a copy of the last error, with words of the document */
+        /* libxml2 keeps a copy of the last error, with the document's words */
 
-    xmlResetLastError();
+        xmlResetLastError();
+    }
 
     /* a document of STS holds secrets */
 
-    OPENSSL_cleanse(sax->block, sizeof(sax->block));
+    OPENSSL_cleanse(sax->block, ngx_max(sax->used, sax->len));
     free(sax);
 }
 
@@ -153,14 +204,15 @@ ngx_s3jobs_sax_feed(ngx_s3jobs_sax_t *sax, const u_char *p, size_t len)
 
     while (len && sax->reason == NULL) {
 
-        n = ngx_min(len, NGX_S3JOBS_SAX_BLOCK - sax->len);
+        n = ngx_min(len, NGX_S3JOBS_SAX_BLOCK - sax->fill);
 
         ngx_memcpy(sax->block + sax->len, p, n);
         sax->len += n;
+        sax->fill += n;
         p += n;
         len -= n;
 
-        if (sax->len == NGX_S3JOBS_SAX_BLOCK) {
+        if (sax->fill == NGX_S3JOBS_SAX_BLOCK) {
             (void) ngx_s3jobs_sax_parse(sax);
         }
     }
@@ -176,6 +228,7 @@ ngx_s3jobs_sax_finish(ngx_s3jobs_sax_t *sax)
         sax->finished = 1;
 
         if (ngx_s3jobs_sax_parse(sax) == NGX_OK
+            && sax->ctxt
             && (!sax->root || sax->depth != 0))
         {
             ngx_s3jobs_sax_refuse(sax, "document cut short");
@@ -190,6 +243,13 @@ const u_char *
 ngx_s3jobs_sax_keep(ngx_s3jobs_sax_t *sax, const u_char *text, size_t len)
 {
     return xmlDictLookup(sax->ctxt->dict, text, (int) len);
+}
+
+
+ngx_uint_t
+ngx_s3jobs_sax_failed(ngx_s3jobs_sax_t *sax)
+{
+    return sax->failed;
 }
 
 
@@ -211,16 +271,23 @@ ngx_s3jobs_sax_refuse(ngx_s3jobs_sax_t *sax, const char *reason)
 
     /* and yet it goes on, finding nothing wrong, with what it has read */
 
-    xmlStopParser(sax->ctxt);
+    if (sax->ctxt) {
+        xmlStopParser(sax->ctxt);
+    }
 }
 
+
+/*
+ * Blocks are the same wherever their bytes go in the end, so that a document
+ * is refused for the same reason.
+ */
 
 static ngx_int_t
 ngx_s3jobs_sax_parse(ngx_s3jobs_sax_t *sax)
 {
-    int                rc;
-    size_t             len = 0;
-    xmlParserInputPtr  input;
+    size_t                 n, len;
+    u_char                 rest[NGX_S3JOBS_SAX_ZEROS];
+    ngx_s3jobs_sax_text_t  t;
 
     if (!sax->started) {
         sax->started = 1;
@@ -233,11 +300,158 @@ ngx_s3jobs_sax_parse(ngx_s3jobs_sax_t *sax)
     ngx_s3jobs_sax_line_ends(sax);
 
     if (ngx_s3jobs_sax_utf8(sax, &len) != NGX_OK) {
+
+        /* what libxml2 would have been given with the last block */
+
+        if (sax->carry
+            && ngx_s3jobs_sax_give(sax, sax->block, sax->carry, 0) != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+
+        ngx_s3jobs_sax_refuse(sax, "not UTF-8");
         return NGX_ERROR;
     }
 
-    rc = xmlParseChunk(sax->ctxt, (char *) sax->block, (int) len,
-                       sax->finished);
+    /* the start of a character gives way to the zeros */
+
+    n = sax->len - len;
+    ngx_memcpy(rest, sax->block + len, n);
+    ngx_memzero(sax->block + len, NGX_S3JOBS_SAX_ZEROS);
+
+    sax->used = ngx_max(sax->used, len + n);
+
+    t.pos = sax->block;
+    t.last = sax->block + len;
+    t.whole = (sax->ctxt == NULL);
+    t.done = 0;
+    t.stop = 0;
+
+    if (ngx_s3jobs_sax_work(sax, &t) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (sax->finished && (sax->ctxt || !t.done)
+        && ngx_s3jobs_sax_give(sax, t.last, 0, 1) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    if (sax->ctxt && ngx_s3jobs_sax_limits(sax) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    sax->carry = t.last - t.pos;
+    sax->len = sax->carry + n;
+    sax->fill = 0;
+
+    ngx_memmove(sax->block, t.pos, sax->carry);
+    ngx_memcpy(sax->block + sax->carry, rest, n);
+
+    return NGX_OK;
+}
+
+
+/* what is left behind t->pos is to be seen with the next block */
+
+static ngx_int_t
+ngx_s3jobs_sax_work(ngx_s3jobs_sax_t *sax, ngx_s3jobs_sax_text_t *t)
+{
+    size_t     n;
+    ngx_int_t  rc;
+
+    while (t->pos < t->last) {
+
+        n = t->last - t->pos;
+
+        if (sax->take) {
+            rc = ngx_s3jobs_sax_take(sax, t);
+
+            if (rc != NGX_DECLINED) {
+                return (rc == NGX_ERROR) ? NGX_ERROR : NGX_OK;
+            }
+
+            n = t->last - t->pos;
+
+            if (sax->take) {
+                n = sax->handler->border(sax->data, t);
+                sax->take = !t->stop;
+            }
+
+            if (n == 0) {
+
+                if (!sax->finished) {
+                    return NGX_OK;
+                }
+
+                n = t->last - t->pos;
+            }
+        }
+
+        if (ngx_s3jobs_sax_give(sax, t->pos, n, 0) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        t->pos += n;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_s3jobs_sax_take(ngx_s3jobs_sax_t *sax, ngx_s3jobs_sax_text_t *t)
+{
+    u_char     *p;
+    ngx_int_t   rc;
+
+    p = t->pos;
+    t->whole = (sax->ctxt == NULL);
+
+    rc = NGX_DECLINED;
+
+    if (t->whole || sax->edge == sax->given - sax->blanks) {
+
+        rc = sax->handler->take(sax->data, t);
+
+        if (sax->reason) {
+            return NGX_ERROR;
+        }
+
+        if (rc == NGX_AGAIN
+            && (sax->finished || t->last - t->pos > NGX_S3JOBS_SAX_CARRY))
+        {
+            rc = NGX_DECLINED;
+        }
+    }
+
+    if (t->pos != p) {
+        sax->misses = 0;
+
+    } else if (rc == NGX_DECLINED
+               && ++sax->misses == NGX_S3JOBS_SAX_MISSES)
+    {
+        sax->take = 0;
+    }
+
+    return rc;
+}
+
+
+static ngx_int_t
+ngx_s3jobs_sax_give(ngx_s3jobs_sax_t *sax, u_char *p, size_t len,
+    int terminate)
+{
+    int      rc;
+    u_char  *last;
+
+    if (sax->ctxt == NULL && ngx_s3jobs_sax_replay(sax) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    sax->given += len;
+
+    rc = xmlParseChunk(sax->ctxt, (char *) p, (int) len, terminate);
 
     if (sax->reason) {
         return NGX_ERROR;
@@ -248,6 +462,58 @@ ngx_s3jobs_sax_parse(ngx_s3jobs_sax_t *sax)
         return NGX_ERROR;
     }
 
+    if (sax->take) {
+        last = p + len;
+
+        while (last > p && (last[-1] == ' ' || last[-1] == '\n'
+                            || last[-1] == '\t'))
+        {
+            last--;
+        }
+
+        sax->blanks = p + len - last + ((last == p) ? sax->blanks : 0);
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_s3jobs_sax_replay(ngx_s3jobs_sax_t *sax)
+{
+    u_char  buf[NGX_S3JOBS_SAX_REPLAY_MAX];
+    size_t  len;
+
+    if (ngx_s3jobs_sax_open(sax) != NGX_OK) {
+        sax->failed = 1;
+        ngx_s3jobs_sax_refuse(sax, "no memory for the parser");
+        return NGX_ERROR;
+    }
+
+    len = sax->handler->replay(sax->data, buf) - buf;
+
+    if (len == 0) {
+        return NGX_OK;
+    }
+
+    sax->mute = 1;
+
+    if (ngx_s3jobs_sax_give(sax, buf, len, 0) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    sax->mute = 0;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_s3jobs_sax_limits(ngx_s3jobs_sax_t *sax)
+{
+    size_t             names;
+    xmlParserInputPtr  input;
+
     input = sax->ctxt->input;
 
     if (input->end - input->cur > NGX_S3JOBS_SAX_MARKUP_MAX) {
@@ -255,15 +521,37 @@ ngx_s3jobs_sax_parse(ngx_s3jobs_sax_t *sax)
         return NGX_ERROR;
     }
 
-    if (xmlDictGetUsage(sax->ctxt->dict) > NGX_S3JOBS_SAX_NAMES_MAX) {
+    names = xmlDictGetUsage(sax->ctxt->dict);
+
+    if (names > NGX_S3JOBS_SAX_NAMES_MAX) {
         ngx_s3jobs_sax_refuse(sax, "too many different names");
         return NGX_ERROR;
     }
 
-    sax->len -= len;
-    ngx_memmove(sax->block, sax->block + len, sax->len);
+    /* libxml2 has to see them all */
+
+    if (names > NGX_S3JOBS_SAX_NAMES_MAX / 8) {
+        sax->take = 0;
+    }
 
     return NGX_OK;
+}
+
+
+/*
+ * A tag ends so far behind what libxml2 has read.  That it has handled all
+ * that it was given but for white space is so if, and only if, the last tag
+ * ends where the white space begins.  NGX_DECLINED: not for the handler.
+ */
+
+static ngx_int_t
+ngx_s3jobs_sax_edge(ngx_s3jobs_sax_t *sax, size_t behind)
+{
+    if (sax->depth <= 2) {
+        sax->edge = xmlByteConsumed(sax->ctxt) + behind;
+    }
+
+    return sax->mute ? NGX_DECLINED : NGX_OK;
 }
 
 
@@ -374,12 +662,12 @@ ngx_s3jobs_sax_line_ends(ngx_s3jobs_sax_t *sax)
 {
     u_char  *p, *d, *last;
 
-    if (!sax->cr && memchr(sax->block, '\r', sax->len) == NULL) {
+    d = sax->block + sax->carry;
+    last = sax->block + sax->len;
+
+    if (!sax->cr && memchr(d, '\r', last - d) == NULL) {
         return;
     }
-
-    d = sax->block;
-    last = d + sax->len;
 
     for (p = d; p < last; p++) {
 
@@ -408,11 +696,10 @@ ngx_s3jobs_sax_utf8(ngx_s3jobs_sax_t *sax, size_t *len)
     u_char     *p, *last;
     ngx_int_t   n;
 
-    p = sax->block;
-    last = p + sax->len;
+    p = sax->block + sax->carry;
+    last = sax->block + sax->len;
 
-    if (memchr(p, '\0', sax->len)) {
-        ngx_s3jobs_sax_refuse(sax, "not UTF-8");
+    if (memchr(p, '\0', last - p)) {
         return NGX_ERROR;
     }
 
@@ -430,7 +717,6 @@ ngx_s3jobs_sax_utf8(ngx_s3jobs_sax_t *sax, size_t *len)
         }
 
         if (n <= 0) {
-            ngx_s3jobs_sax_refuse(sax, "not UTF-8");
             return NGX_ERROR;
         }
 
@@ -449,13 +735,23 @@ ngx_s3jobs_sax_ascii(u_char *p, u_char *last)
     u_char    *s;
     uint64_t   v, w, x, y;
 
-    for (s = p; last - s >= 32; s += 32) {
+    for (s = p; last - s >= 64; s += 64) {
         ngx_memcpy(&v, s, 8);
         ngx_memcpy(&w, s + 8, 8);
         ngx_memcpy(&x, s + 16, 8);
         ngx_memcpy(&y, s + 24, 8);
 
-        if ((v | w | x | y) & 0x8080808080808080ULL) {
+        v |= w | x | y;
+
+        ngx_memcpy(&w, s + 32, 8);
+        ngx_memcpy(&x, s + 40, 8);
+        ngx_memcpy(&y, s + 48, 8);
+
+        v |= w | x | y;
+
+        ngx_memcpy(&w, s + 56, 8);
+
+        if ((v | w) & 0x8080808080808080ULL) {
             break;
         }
     }
@@ -485,6 +781,8 @@ ngx_s3jobs_sax_malformed(ngx_s3jobs_sax_t *sax)
         *p++ = (*message >= ' ' && *message < 0x7f) ? *message : '?';
         message++;
     }
+
+    *p = '\0';
 
     ngx_s3jobs_sax_refuse(sax, sax->error);
 }
@@ -533,6 +831,10 @@ ngx_s3jobs_sax_element(ngx_s3jobs_sax_t *sax, ngx_s3jobs_sax_name_t *n)
     }
 
     sax->root = 1;
+
+    if ((sax->take || sax->mute) && ngx_s3jobs_sax_edge(sax, 1) != NGX_OK) {
+        return;
+    }
 
     sax->handler->start(sax->data, n->local, n->len);
 }
@@ -586,6 +888,10 @@ ngx_s3jobs_sax_end(void *data, const xmlChar *name)
     }
 
     sax->depth--;
+
+    if ((sax->take || sax->mute) && ngx_s3jobs_sax_edge(sax, 0) != NGX_OK) {
+        return;
+    }
 
     sax->handler->end(sax->data);
 }

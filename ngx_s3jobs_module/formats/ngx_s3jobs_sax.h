@@ -36,17 +36,52 @@ typedef struct ngx_s3jobs_sax_s  ngx_s3jobs_sax_t;
 
 
 /*
+ * Text that a handler may take without libxml2: it is UTF-8 with line feeds
+ * only and no NUL; there are NGX_S3JOBS_SAX_ZEROS zeros behind it.
+ */
+
+#define NGX_S3JOBS_SAX_TEXT_MAX  (4096 + 1024 + 4)
+#define NGX_S3JOBS_SAX_ZEROS     32
+
+typedef struct {
+    u_char      *pos;            /* moved behind what was taken */
+    u_char      *last;
+    unsigned     whole:1;        /* libxml2 has seen nothing of the document */
+    unsigned     done:1;         /* set: the document may end at pos */
+    unsigned     stop:1;         /* set: all that follows is libxml2's */
+} ngx_s3jobs_sax_text_t;
+
+
+/*
  * The caller's handlers; data is theirs.  They end the document with
  * ngx_s3jobs_sax_refuse(), and are not called again after that.  Text of
  * one element may come in any number of pieces, none empty, each of whole
  * characters.  A name is valid as long as the parser is.  The calls are the
  * same however the document came in pieces.
+ *
+ * Three more make up a short cut, or are NULL.  Where libxml2 stands between
+ * two tags with nothing but white space before it, take gets the text first.
+ * What it takes, whole elements with the white space around them, libxml2
+ * never sees; if the text is whole, that may be tags as well.  It returns
+ * NGX_OK if it has taken all, NGX_AGAIN if it wants to see more behind pos
+ * first, or NGX_DECLINED if libxml2 has to judge; then border says how much
+ * of the text libxml2 gets before take is asked again, 0 if that is still to
+ * be seen; it may be called in the middle of anything.  Should libxml2 be
+ * needed after all, replay writes at most NGX_S3JOBS_SAX_REPLAY_MAX bytes of
+ * a document that leads to where the handler is, for which it is not called,
+ * and returns their end.
  */
+
+#define NGX_S3JOBS_SAX_REPLAY_MAX  256
 
 typedef struct {
     void  (*start)(void *data, const u_char *name, size_t len);
     void  (*text)(void *data, const u_char *text, size_t len);
     void  (*end)(void *data);
+
+    ngx_int_t  (*take)(void *data, ngx_s3jobs_sax_text_t *t);
+    size_t     (*border)(void *data, ngx_s3jobs_sax_text_t *t);
+    u_char    *(*replay)(void *data, u_char *p);
 } ngx_s3jobs_sax_handler_t;
 
 
@@ -60,7 +95,8 @@ void ngx_s3jobs_sax_init(void);
 /*
  * A parser, NULL if there is no memory.  The memory is libxml2's (malloc),
  * bounded, whatever the document's size; free it with
- * ngx_s3jobs_sax_destroy(), which takes NULL.
+ * ngx_s3jobs_sax_destroy(), which takes NULL.  If there is a short cut,
+ * libxml2's part is made only when it is needed.
  */
 ngx_s3jobs_sax_t *ngx_s3jobs_sax_create(
     const ngx_s3jobs_sax_handler_t *handler, void *data);
@@ -89,6 +125,12 @@ ngx_int_t ngx_s3jobs_sax_finish(ngx_s3jobs_sax_t *sax);
  */
 const u_char *ngx_s3jobs_sax_keep(ngx_s3jobs_sax_t *sax, const u_char *text,
     size_t len);
+
+
+/*
+ * Whether memory ran out, and the document is not to blame.
+ */
+ngx_uint_t ngx_s3jobs_sax_failed(ngx_s3jobs_sax_t *sax);
 
 
 /*

@@ -218,7 +218,10 @@ on_end(void *data)
 static const ngx_s3jobs_sax_handler_t  handler = {
     on_start,
     on_text,
-    on_end
+    on_end,
+    NULL,
+    NULL,
+    NULL
 };
 
 
