@@ -25,7 +25,8 @@
  * U+FFFF; what does not fit a block of the parser.  Outside of the entries:
  * all but the XML declaration for UTF-8, the root, with the namespace that
  * S3 gives it or none, Jobs and a NextToken that needs no escape, each of
- * them once, and white space.
+ * them once, and white space.  What follows such an entry may be plain again,
+ * but nothing behind a CDATA section, comment or processing instruction is.
  */
 
 
@@ -835,8 +836,8 @@ ngx_s3jobs_plain_failed(u_char *p, u_char *last)
 
 /*
  * Up to the next entry, other than one at t->pos, which has been declined.
- * How much of a CDATA section libxml2 passes on depends on the pieces that it
- * gets, so that none is to be cut.
+ * What libxml2 makes of a comment, a CDATA section or a processing
+ * instruction depends on the pieces that it gets, so that none is to be cut.
  */
 
 size_t
@@ -857,12 +858,12 @@ ngx_s3jobs_plain_border(void *data, ngx_s3jobs_sax_text_t *t)
             break;
         }
 
-        if (p[1] == '!' && p[2] == '[') {
+        if (p[1] == '!' || p[1] == '?') {
             t->stop = 1;
             break;
         }
 
-        if (p + 1 == t->last || (p[1] == '!' && p + 2 == t->last)
+        if (p + 1 == t->last
             || (p > t->pos && ngx_s3jobs_plain_opens(p + 1, name)))
         {
             return p - t->pos;

@@ -91,7 +91,7 @@ static ngx_int_t ngx_s3jobs_sax_encoding(ngx_s3jobs_sax_t *sax);
 static void ngx_s3jobs_sax_line_ends(ngx_s3jobs_sax_t *sax);
 static ngx_int_t ngx_s3jobs_sax_utf8(ngx_s3jobs_sax_t *sax, size_t *len);
 static size_t ngx_s3jobs_sax_ascii(u_char *p, u_char *last);
-static void ngx_s3jobs_sax_malformed(ngx_s3jobs_sax_t *sax);
+static void ngx_s3jobs_sax_malformed(void *data, const char *fmt, ...);
 static void ngx_s3jobs_sax_doctype(void *data, const xmlChar *name,
     const xmlChar *public_id, const xmlChar *system_id);
 static void ngx_s3jobs_sax_start(void *data, const xmlChar *name,
@@ -149,6 +149,8 @@ ngx_s3jobs_sax_open(ngx_s3jobs_sax_t *sax)
     xmlSAXHandler  h;
 
     ngx_memzero(sax->names, sizeof(sax->names));
+    sax->error[0] = '\0';
+
     ngx_memzero(&h, sizeof(xmlSAXHandler));
 
     /* not XML_SAX2_MAGIC: SAX1 takes a tenth less */
@@ -160,6 +162,7 @@ ngx_s3jobs_sax_open(ngx_s3jobs_sax_t *sax)
     h.characters = ngx_s3jobs_sax_text;
     h.ignorableWhitespace = ngx_s3jobs_sax_text;
     h.cdataBlock = ngx_s3jobs_sax_text;
+    h.error = ngx_s3jobs_sax_malformed;
 
     sax->ctxt = xmlCreatePushParserCtxt(&h, sax, NULL, 0, NULL);
 
@@ -458,7 +461,8 @@ ngx_s3jobs_sax_give(ngx_s3jobs_sax_t *sax, u_char *p, size_t len,
     }
 
     if (rc != XML_ERR_OK || !sax->ctxt->wellFormed) {
-        ngx_s3jobs_sax_malformed(sax);
+        ngx_s3jobs_sax_refuse(sax, *sax->error ? sax->error
+                                               : "XML is not well-formed");
         return NGX_ERROR;
     }
 
@@ -764,17 +768,29 @@ ngx_s3jobs_sax_ascii(u_char *p, u_char *last)
 }
 
 
-static void
-ngx_s3jobs_sax_malformed(ngx_s3jobs_sax_t *sax)
-{
-    char               *p, *last;
-    const char         *message;
-    const xmlError     *err;
+/*
+ * The first error is the reason: how many more libxml2 finds depends on the
+ * pieces that it gets.
+ */
 
-    err = xmlCtxtGetLastError(sax->ctxt);
-    message = (err && err->message) ? err->message : "XML is not well-formed";
+static void
+ngx_s3jobs_sax_malformed(void *data, const char *fmt, ...)
+{
+    ngx_s3jobs_sax_t *sax = data;
+
+    char            *p, *last;
+    const char      *message;
+    const xmlError  *err;
 
     p = sax->error;
+
+    if (*p) {
+        return;
+    }
+
+    err = xmlCtxtGetLastError(sax->ctxt);
+    message = (err && err->message) ? err->message : "";
+
     last = p + sizeof(sax->error) - 1;
 
     while (p < last && *message && *message != '\n') {
@@ -783,8 +799,6 @@ ngx_s3jobs_sax_malformed(ngx_s3jobs_sax_t *sax)
     }
 
     *p = '\0';
-
-    ngx_s3jobs_sax_refuse(sax, sax->error);
 }
 
 

@@ -50,8 +50,11 @@ typedef struct {
 static ngx_uint_t  mutants = 3000;
 static unsigned    seed = 1;
 
+static size_t    room = ROOM;
 static result_t  ours;
 static result_t  alone;
+
+static const ngx_s3jobs_field_t  *fields;      /* instead of ListJobs' */
 
 
 static unsigned
@@ -79,9 +82,13 @@ convert(result_t *r, ngx_uint_t plain, const u_char *p, size_t len,
     document = ngx_s3jobs_list_jobs;
     document.plain = plain;
 
+    if (fields) {
+        document.fields = fields;
+    }
+
     memset(&out, 0, sizeof(out));
     out.pos = r->json;
-    out.end = r->json + ROOM;
+    out.end = r->json + room;
 
     l = ngx_s3jobs_listing_create(&document, &out);
     assert_non_null(l);
@@ -195,8 +202,8 @@ static const case_t  cases[] = {
 
     /* unusual there: libxml2 first, and the entries are taken again */
 
-    { "<!-- x -->" E(JOB), 1, 1 },
-    { "<?xml version='1.0'?>" E(JOB), 1, 1 },
+    { "<!-- x -->" E(JOB), 1, 0 },
+    { "<?xml version='1.0'?>" E(JOB), 1, 0 },
     { "<ListJobsResult a='1'><Jobs><member>" JOB "</member></Jobs>"
       "</ListJobsResult>", 1, 1 },
     { R("<NextToken>&lt;</NextToken><Jobs><member>" JOB "</member></Jobs>"),
@@ -213,7 +220,7 @@ static const case_t  cases[] = {
 
     /* what looks like the start of an entry and is none */
 
-    { J("<member>" JOB "<!--</member><member>--></member><member/>"), 2, 1 },
+    { J("<member>" JOB "<!--</member><member>--></member><member/>"), 2, 0 },
     { J("<member>" JOB "</member><!-- <member> --><member/>"), 2, 1 },
     { J("<member>" JOB "</member><![CDATA[ <member>]]><member/>"), 2, 1 },
     { J("<member>" JOB "</member><![CDATA[<member>]]><member/>"), 2, 1 },
@@ -289,6 +296,16 @@ static const case_t  cases[] = {
     { J("<member><\xc3\xa4/></member><member><\xc3\xa4/></member>"), 2, 0 },
     { J("<member><a><b>1</b></a></member><member><a><b>1</b></a></member>"),
       2, 0 },
+
+    /* more than one error, and a comment that must not be cut */
+
+    { "<!-- a --><!-- -><List<ListJobsResult/>  -><Jobs><!-3 <member/>  -->"
+      "<?x</ListJobsResult><!-- f -->", 0, 0 },
+    { "<!-- a --><!-- -><List<ListJobsResult/>  -><Jobs><!-3 <member/>  -->"
+      R("<Jobs><member/></Jobs>"), 1, 0 },
+
+    { "<!-- --><ListJobsResult><b--!-  -><Jobs><!-- <member/> --><member>"
+      "</Priorityobs></ListJobsResult>", 0, 0 },
 
     /* ends */
 
@@ -637,6 +654,102 @@ test_limits(void **state)
 }
 
 
+/* libxml2 has to see all the names of which there may be only so many */
+
+static void
+test_names(void **state)
+{
+    u_char      *doc, *p;
+    ngx_uint_t   i, n, refused;
+
+    doc = malloc(1 << 20);
+    refused = 0;
+
+    for (n = 100; n < 2000; n += 100) {
+        p = ngx_cpymem(doc, HEAD, sizeof(HEAD) - 1);
+
+        for (i = 0; i < n; i++) {
+            p += sprintf((char *) p, "<member><New%012u/><New/></member>"
+                         "<member><JobId>1</JobId><New/></member>",
+                         (unsigned) i);
+        }
+
+        p = ngx_cpymem(p, TAIL, sizeof(TAIL) - 1);
+
+        compare(doc, p - doc);
+
+        refused += (ours.rc != NGX_OK);
+    }
+
+    assert_in_range(refused, 1, 18);
+
+    free(doc);
+}
+
+
+/* whatever the table has: what is not known here is for libxml2 */
+
+#define LONG  "AnElementWithANameThatIsLongerThanItsCopy"
+
+static const ngx_s3jobs_field_t  own_job[] = {
+    { ngx_s3jobs_name("Yes"), ngx_string(",\"Yes\":"),
+      NGX_S3JOBS_FIELD_BOOLEAN, 0, NULL },
+    { ngx_s3jobs_name(LONG),
+      { sizeof(LONG) + 4, (u_char *) ",\"" LONG "\":\"" NGX_S3JOBS_FIELD_ZEROS },
+      NGX_S3JOBS_FIELD_STRING, 0, NULL },
+    { ngx_null_string, ngx_null_string, NGX_S3JOBS_FIELD_LAST, 0, NULL }
+};
+
+static const ngx_s3jobs_field_t  own_root[] = {
+    { ngx_s3jobs_name("Jobs"), ngx_null_string, NGX_S3JOBS_FIELD_JOBS, 0,
+      own_job },
+    { ngx_null_string, ngx_null_string, NGX_S3JOBS_FIELD_LAST, 0, NULL }
+};
+
+
+static void
+test_own_fields(void **state)
+{
+    static const char  xml[] = J("<member><" LONG ">a</" LONG "></member>"
+                                 "<member><Yes>true</Yes></member>");
+    static const char  json[] = "{\"Jobs\":[{\"" LONG "\":\"a\"},"
+                                "{\"Yes\":true}]}";
+
+    fields = own_root;
+
+    compare((u_char *) xml, sizeof(xml) - 1);
+
+    fields = NULL;
+
+    assert_int_equal(ours.plain, 1);
+    assert_int_equal(ours.len, sizeof(json) - 1);
+    assert_memory_equal(ours.json, json, ours.len);
+}
+
+
+/* the output takes less than there is */
+
+static void
+test_no_room(void **state)
+{
+    static const char  xml[] = J("<member>" JOB "</member><member/>");
+
+    for (room = 0; room < 400; room++) {
+        convert(&ours, 1, (u_char *) xml, sizeof(xml) - 1, 1, 4096, 0);
+        convert(&alone, 0, (u_char *) xml, sizeof(xml) - 1, 1, 4096, 0);
+
+        assert_int_equal(ours.rc, alone.rc);
+        assert_int_equal(ours.len, alone.len);
+        assert_memory_equal(ours.json, alone.json, ours.len);
+        assert_string_equal(ours.reason, alone.reason);
+    }
+
+    assert_int_equal(ours.rc, NGX_OK);
+
+    room = ROOM;
+}
+
+
 /* ---- mutants */
 
 static const char  *tokens[] = {
@@ -813,6 +926,9 @@ main(int argc, char **argv)
         cmocka_unit_test(test_listings),
         cmocka_unit_test(test_shifted),
         cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_names),
+        cmocka_unit_test(test_own_fields),
+        cmocka_unit_test(test_no_room),
         cmocka_unit_test(test_mutants)
     };
 
