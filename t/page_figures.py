@@ -127,8 +127,8 @@ a key in the search, script                  {statistics.median(
     t[0] for t in typed):8.1f}   most {max(t[0] for t in typed):.1f}
                      to frame                {statistics.median(
     t[1] for t in typed):8.1f}   most {max(t[1] for t in typed):.1f}
-heap before, after {REFRESHES} refreshes, MB      {before[0]:8.1f} {after[0]:8.1f}
-nodes                                        {before[1]:8} {after[1]:8}''')
+heap before, after {REFRESHES} refreshes, MB  {before[0]:12.1f} {after[0]:8.1f}
+nodes                                    {before[1]:12} {after[1]:8}''')
 
 
 if __name__ == '__main__':

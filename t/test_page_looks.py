@@ -114,8 +114,8 @@ def test_nothing_jumps(page, api):
         page.shape(width, height)
         page.open(page.url + '?refresh=off&sort=-created')
         before = page.js(boxes)
-        jobs[:] = [job(n, total=10 ** 7, succeeded=5_123_456 + n, failed=98_765,
-                       elapsed=987_654) for n in range(30)]
+        jobs[:] = [job(n, total=10 ** 7, succeeded=5_123_456 + n,
+                       failed=98_765, elapsed=987_654) for n in range(30)]
         refresh(page, api)
         after = page.js(boxes)
         assert '52.2%' in page.text('#jobs tbody')
@@ -277,7 +277,8 @@ def test_print(page, api):
         assert not any(e.is_displayed() for e in page.driver.find_elements(
             'css selector', '#bar button, p button, li button, select, input,'
             'dialog'))
-        assert page.text('#jobs thead').split()[:2] == ['Status', 'Description']
+        assert page.text('#jobs thead').split()[:2] \
+            == ['Status', 'Description']
         page.js('scrollTo(0, 0)')
         page.shot('print')
         page.js('dispatchEvent(new Event("afterprint"))')
