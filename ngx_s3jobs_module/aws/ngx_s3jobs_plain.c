@@ -850,7 +850,9 @@ ngx_s3jobs_plain_border(void *data, ngx_s3jobs_sax_text_t *t)
 
     name = &ngx_s3jobs_plain_names[l->entry];
 
-    for (p = t->pos; p < t->last; p++) {
+    t->stop = (t->open && (*t->pos == '!' || *t->pos == '?'));
+
+    for (p = t->pos; p < t->last && !t->stop; p++) {
 
         p = memchr(p, '<', t->last - p);
 
@@ -858,16 +860,11 @@ ngx_s3jobs_plain_border(void *data, ngx_s3jobs_sax_text_t *t)
             break;
         }
 
-        if (p[1] == '!' || p[1] == '?') {
-            t->stop = 1;
-            break;
-        }
-
-        if (p + 1 == t->last
-            || (p > t->pos && ngx_s3jobs_plain_opens(p + 1, name)))
-        {
+        if (p > t->pos && ngx_s3jobs_plain_opens(p + 1, name)) {
             return p - t->pos;
         }
+
+        t->stop = (p[1] == '!' || p[1] == '?');
     }
 
     return t->last - t->pos;

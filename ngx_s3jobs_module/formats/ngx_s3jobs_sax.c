@@ -60,6 +60,7 @@ struct ngx_s3jobs_sax_s {
     unsigned                         root:1;
     unsigned                         cr:1;        /* was the last byte */
     unsigned                         mute:1;
+    unsigned                         open:1;      /* '<' was given last */
     unsigned                         take:1;
 
     ngx_s3jobs_sax_name_t            names[NGX_S3JOBS_SAX_NAMES];
@@ -327,6 +328,7 @@ ngx_s3jobs_sax_parse(ngx_s3jobs_sax_t *sax)
     t.pos = sax->block;
     t.last = sax->block + len;
     t.whole = (sax->ctxt == NULL);
+    t.open = 0;
     t.done = 0;
     t.stop = 0;
 
@@ -377,17 +379,9 @@ ngx_s3jobs_sax_work(ngx_s3jobs_sax_t *sax, ngx_s3jobs_sax_text_t *t)
             n = t->last - t->pos;
 
             if (sax->take) {
+                t->open = sax->open;
                 n = sax->handler->border(sax->data, t);
                 sax->take = !t->stop;
-            }
-
-            if (n == 0) {
-
-                if (!sax->finished) {
-                    return NGX_OK;
-                }
-
-                n = t->last - t->pos;
             }
         }
 
@@ -476,6 +470,7 @@ ngx_s3jobs_sax_give(ngx_s3jobs_sax_t *sax, u_char *p, size_t len,
         }
 
         sax->blanks = p + len - last + ((last == p) ? sax->blanks : 0);
+        sax->open = (len && p[len - 1] == '<');
     }
 
     return NGX_OK;

@@ -47,6 +47,7 @@ typedef struct {
     u_char      *pos;            /* moved behind what was taken */
     u_char      *last;
     unsigned     whole:1;        /* libxml2 has seen nothing of the document */
+    unsigned     open:1;         /* what libxml2 has got ends in a '<' */
     unsigned     done:1;         /* set: the document may end at pos */
     unsigned     stop:1;         /* set: all that follows is libxml2's */
 } ngx_s3jobs_sax_text_t;
@@ -65,8 +66,8 @@ typedef struct {
  * never sees; if the text is whole, that may be tags as well.  It returns
  * NGX_OK if it has taken all, NGX_AGAIN if it wants to see more behind pos
  * first, or NGX_DECLINED if libxml2 has to judge; then border says how much
- * of the text libxml2 gets before take is asked again, 0 if that is still to
- * be seen; it may be called in the middle of anything.  Should libxml2 be
+ * of the text, at least one byte, libxml2 gets before take is asked again; it
+ * may be called in the middle of anything.  Should libxml2 be
  * needed after all, replay writes at most NGX_S3JOBS_SAX_REPLAY_MAX bytes of
  * a document that leads to where the handler is, for which it is not called,
  * and returns their end.
