@@ -177,8 +177,8 @@ ngx_int_t ngx_http_s3jobs_no_credentials(ngx_http_request_t *r,
 void ngx_http_s3jobs_signed(ngx_http_request_t *r);
 
 /*
- * The context, or the parent's for a clone, which is made in the middle of the
- * phases, as for the refresh of a cached answer; NULL if there is none.
+ * The context, or the parent's for the clone that refreshes a cached answer,
+ * which is made in the middle of the phases; NULL if there is none.
  */
 ngx_http_s3jobs_ctx_t *ngx_http_s3jobs_get_ctx(ngx_http_request_t *r);
 
