@@ -206,7 +206,7 @@ def test_account_that_is_unknown(s3, merged):
     (['SlowDown', 'ServiceUnavailable'], 503, 'ServiceUnavailable'),
     (['SlowDown', 'AccessDenied'], 502, 'BadGateway')])
 def test_all_fail(s3, merged, replies, status, code):
-    gw = merged(location='')
+    gw = merged(location='s3jobs_tries 1;')
     s3.always(lambda request: Reply(error=replies[
         (request.region == 'us-east-1') % len(replies)]))
     with gw.connect() as client:

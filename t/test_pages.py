@@ -157,7 +157,7 @@ def test_next_token_begins_in_the_middle(s3, paged):
 @pytest.mark.parametrize('kind', FAILURES)
 def test_a_page_that_fails(s3, paged, kind, position):
     reply, status, code = FAILURES[kind]
-    gw = paged(location='proxy_read_timeout 300ms; ',
+    gw = paged(location='proxy_read_timeout 300ms; s3jobs_tries 1;',
                log_format='"$s3jobs_error"')
     s3.always(at_page(position, reply, reply))
     r = gw.get()
@@ -178,7 +178,7 @@ def test_a_page_that_fails(s3, paged, kind, position):
                                   'doctype', 'stalled'])
 def test_the_first_page_fails_as_ever(s3, paged, kind):
     reply, status, code = FAILURES[kind]
-    gw = paged(location='proxy_read_timeout 300ms; ')
+    gw = paged(location='proxy_read_timeout 300ms; s3jobs_tries 1;')
     s3.always(at_page(1, reply, last=reply))
     r = gw.get()
     assert r.status == status
@@ -192,7 +192,7 @@ def test_credentials_that_are_gone(s3, paged, tmp_path, nginx):
                              'aws_access_key_id = AKIDEXAMPLE\n'
                              f'aws_secret_access_key = {[*s3.secrets][0]}\n')
     gw = paged(sources=f's3jobs_credentials_source ops file path={path};',
-               location='')
+               location='s3jobs_tries 1;')
 
     def gone(request):
         if request.page == 4:
@@ -447,7 +447,7 @@ def test_stale_pages_are_refreshed(s3, paged, tmp_path):
     gw = paged(http=f'proxy_cache_path {tmp_path}/cache keys_zone=c:1m;',
                location='proxy_cache c; proxy_cache_valid 200 1s;'
                'proxy_cache_use_stale updating error timeout http_503;'
-               'proxy_cache_background_update on; ')
+               'proxy_cache_background_update on; s3jobs_tries 1;')
     check_whole(s3, gw.get())
     old = s3.jobs()[:]
     s3.set_jobs(ACCOUNT, [{**job, 'Priority': 77} for job in old])
@@ -489,7 +489,7 @@ def test_incomplete_in_ssi(s3, paged):
     gw = paged(server='location /ssi { ssi on; ssi_types *; return 200'
                ' \'[<!--# include virtual="/jobs" -->,'
                '<!--# include virtual="/jobs" wait="yes" -->,1]\'; }',
-               location='')
+               location='s3jobs_tries 1;')
     s3.always(at_page(4, Reply(error='AccessDenied'), Reply(body=BIG)))
     r = gw.get('/ssi')
     assert r.status == 200 and r.complete

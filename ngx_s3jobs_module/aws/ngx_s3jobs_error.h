@@ -44,6 +44,8 @@ typedef struct {
     ngx_str_t     request_id;    /* len 0: none */
     ngx_uint_t    fault;         /* NGX_S3JOBS_FAULT_... */
     unsigned      refresh:1;     /* credentials should be fetched anew */
+    unsigned      skewed:1;      /* the clocks differ */
+    unsigned      again:1;       /* the same request may succeed later */
 } ngx_s3jobs_error_t;
 
 

@@ -449,6 +449,10 @@ ngx_s3jobs_error_classify(ngx_s3jobs_error_reader_t *er, ngx_uint_t status,
     e->status = kind->status;
     e->fault = kind->fault;
     e->refresh = kind->refresh;
+    e->skewed = (kind == &ngx_s3jobs_error_clock);
+    e->again = (kind->fault == NGX_S3JOBS_FAULT_BUSY
+                || kind == &ngx_s3jobs_error_internal
+                || status == 429 || status == 500 || status == 503);
     e->code = kind->code.len ? kind->code : code;
     e->message = kind->message;
 

@@ -28,6 +28,8 @@ typedef enum {
     NGX_HTTP_S3JOBS_ERROR,
     /* the header went out, the document that goes with it is still here */
     NGX_HTTP_S3JOBS_REPLACE,
+    /* S3's document as it is, of a page */
+    NGX_HTTP_S3JOBS_RAW,
     /* further pages follow the first one */
     NGX_HTTP_S3JOBS_GATHER,
     /* all is out; what still comes is dropped */

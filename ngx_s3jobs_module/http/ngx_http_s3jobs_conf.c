@@ -12,6 +12,7 @@
 #include "ngx_http_s3jobs_conf.h"
 #include "ngx_http_s3jobs_lines.h"
 #include "ngx_http_s3jobs_merge.h"
+#include "ngx_http_s3jobs_retry.h"
 #include "ngx_http_s3jobs_status.h"
 
 
@@ -149,6 +150,13 @@ ngx_command_t  ngx_http_s3jobs_commands[] = {
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_http_s3jobs_loc_conf_t, max_pages),
       &ngx_http_s3jobs_max_pages_bounds },
+
+    { ngx_string("s3jobs_tries"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE12,
+      ngx_http_s3jobs_tries,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
 
     { ngx_string("s3jobs_job"),
       NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
@@ -393,6 +401,7 @@ ngx_http_s3jobs_create_loc_conf(ngx_conf_t *cf)
     slcf->json_buffer_size = NGX_CONF_UNSET_SIZE;
     slcf->credentials_timeout = NGX_CONF_UNSET_MSEC;
     slcf->max_pages = NGX_CONF_UNSET;
+    slcf->tries = NGX_CONF_UNSET_UINT;
 
     return slcf;
 }
@@ -438,6 +447,12 @@ ngx_http_s3jobs_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_msec_value(conf->credentials_timeout,
                               prev->credentials_timeout, 5000);
     ngx_conf_merge_value(conf->max_pages, prev->max_pages, 1);
+
+    if (conf->tries == NGX_CONF_UNSET_UINT) {
+        conf->tries_time = prev->tries_time ? prev->tries_time : 10000;
+    }
+
+    ngx_conf_merge_uint_value(conf->tries, prev->tries, 3);
 
     if (conf->job == NULL) {
         conf->job = prev->job;

@@ -12,6 +12,7 @@
 #include "ngx_http_s3jobs_count.h"
 #include "ngx_http_s3jobs_error.h"
 #include "ngx_http_s3jobs_headers.h"
+#include "ngx_http_s3jobs_retry.h"
 #include "ngx_http_s3jobs_refresh.h"
 
 
@@ -41,7 +42,7 @@ ngx_http_s3jobs_own_error(ngx_http_request_t *r, ngx_http_s3jobs_ctx_t *ctx,
 }
 
 
-void
+ngx_int_t
 ngx_http_s3jobs_s3_error(ngx_http_request_t *r, ngx_http_s3jobs_ctx_t *ctx,
     ngx_s3jobs_error_reader_t *er)
 {
@@ -84,6 +85,14 @@ ngx_http_s3jobs_s3_error(ngx_http_request_t *r, ngx_http_s3jobs_ctx_t *ctx,
         }
     }
 
+    if (ngx_http_s3jobs_retry(r, ctx)) {
+        ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
+                      "S3 Control answered %ui \"%V\", asked again, "
+                      "request id \"%V\"",
+                      status, &said.key, &ctx->request_id);
+        return NGX_AGAIN;
+    }
+
     switch (ctx->error.fault) {
 
     case NGX_S3JOBS_FAULT_CLIENT:
@@ -101,6 +110,8 @@ ngx_http_s3jobs_s3_error(ngx_http_request_t *r, ngx_http_s3jobs_ctx_t *ctx,
     ngx_log_error(level, r->connection->log, 0,
                   "S3 Control answered %ui \"%V\": \"%V\", request id \"%V\"",
                   status, &said.key, &said.value, &ctx->request_id);
+
+    return NGX_OK;
 }
 
 

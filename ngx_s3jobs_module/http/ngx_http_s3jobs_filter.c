@@ -13,6 +13,7 @@
 #include "ngx_http_s3jobs_count.h"
 #include "ngx_http_s3jobs_error.h"
 #include "ngx_http_s3jobs_gather.h"
+#include "ngx_http_s3jobs_retry.h"
 #include "ngx_http_s3jobs_headers.h"
 #include "ngx_http_s3jobs_listing.h"
 
@@ -268,7 +269,22 @@ ngx_http_s3jobs_upstream_header(ngx_http_request_t *r,
 
         ngx_http_s3jobs_watch_upstream(r, f);
 
+        /* or the next try would find it in the cache */
+
+        if (ngx_http_s3jobs_tries_left(r, ctx) > 1) {
+            r->upstream->cacheable = 0;
+        }
+
         return NGX_OK;
+    }
+
+    if (ngx_http_s3jobs_clock_offset) {
+        ngx_http_s3jobs_check_clock(r);
+    }
+
+    if (ctx->page && ngx_http_s3jobs_page_raw(ctx->page)) {
+        f = ngx_http_s3jobs_start(r, ctx, NGX_HTTP_S3JOBS_RAW);
+        return f ? NGX_OK : NGX_ERROR;
     }
 
     if (!ctx->page && !ngx_http_s3jobs_json(r)) {
@@ -359,7 +375,7 @@ ngx_http_s3jobs_upstream_finalized(ngx_http_request_t *r, ngx_int_t rc)
         ngx_http_s3jobs_bad_upstream_response(r, ctx);
 
     } else if (f->state == NGX_HTTP_S3JOBS_ERROR) {
-        ngx_http_s3jobs_s3_error(r, ctx, f->reader);
+        (void) ngx_http_s3jobs_s3_error(r, ctx, f->reader);
 
     } else {
         return;
@@ -405,6 +421,9 @@ ngx_http_s3jobs_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
 
     case NGX_HTTP_S3JOBS_ERROR:
         return ngx_http_s3jobs_error_filter(r, ctx, in);
+
+    case NGX_HTTP_S3JOBS_RAW:
+        return ngx_http_s3jobs_page_copy(r, ctx, in);
 
     case NGX_HTTP_S3JOBS_GATHER:
         ngx_http_s3jobs_drop(in);
@@ -466,7 +485,9 @@ ngx_http_s3jobs_error_filter(ngx_http_request_t *r,
         return NGX_OK;
     }
 
-    ngx_http_s3jobs_s3_error(r, ctx, f->reader);
+    if (ngx_http_s3jobs_s3_error(r, ctx, f->reader) == NGX_AGAIN) {
+        return ngx_http_s3jobs_gather_again(r, ctx);
+    }
 
     if (ctx->error.fault == NGX_S3JOBS_FAULT_GATEWAY) {
 

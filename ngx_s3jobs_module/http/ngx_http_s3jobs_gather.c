@@ -9,7 +9,9 @@
 #include <ngx_http.h>
 
 #include "ngx_http_s3jobs_module.h"
+#include "ngx_http_s3jobs_error.h"
 #include "ngx_http_s3jobs_gather.h"
+#include "ngx_http_s3jobs_headers.h"
 #include "ngx_http_s3jobs_listing.h"
 
 
@@ -22,7 +24,11 @@ static void ngx_http_s3jobs_gather_timer(ngx_http_s3jobs_gather_t *g);
 static ngx_int_t ngx_http_s3jobs_gather_fetch(ngx_http_s3jobs_gather_t *g);
 static ngx_int_t ngx_http_s3jobs_gather_page(ngx_http_s3jobs_gather_t *g,
     ngx_http_s3jobs_page_t *page);
-static ngx_int_t ngx_http_s3jobs_gather_begin(ngx_http_s3jobs_gather_t *g);
+static ngx_int_t ngx_http_s3jobs_gather_begin(ngx_http_s3jobs_gather_t *g,
+    ngx_http_s3jobs_page_t *page);
+static ngx_int_t ngx_http_s3jobs_gather_headers(ngx_http_request_t *r,
+    ngx_http_request_t *sr);
+static ngx_int_t ngx_http_s3jobs_gather_last(ngx_http_s3jobs_gather_t *g);
 static ngx_int_t ngx_http_s3jobs_gather_end(ngx_http_s3jobs_gather_t *g);
 static ngx_int_t ngx_http_s3jobs_gather_error(ngx_http_s3jobs_gather_t *g);
 static ngx_int_t ngx_http_s3jobs_gather_incomplete(
@@ -72,6 +78,54 @@ ngx_http_s3jobs_gather_pages(ngx_http_request_t *r,
     }
 
     ngx_http_s3jobs_filter_cleanup(f);
+
+    return ngx_http_s3jobs_gather_wake(r);
+}
+
+
+ngx_int_t
+ngx_http_s3jobs_gather_again(ngx_http_request_t *r,
+    ngx_http_s3jobs_ctx_t *ctx)
+{
+    ngx_http_s3jobs_filter_t    *f;
+    ngx_http_s3jobs_gather_t    *g;
+    ngx_http_s3jobs_member_t    *m;
+    ngx_http_s3jobs_loc_conf_t  *slcf;
+
+    f = ctx->filter;
+
+    if (ctx->page) {
+        f->state = NGX_HTTP_S3JOBS_DONE;
+        ctx->page->again = 1;
+        return ngx_http_s3jobs_page_failed(ctx->page, ctx);
+    }
+
+    slcf = ngx_http_get_module_loc_conf(r, ngx_http_s3jobs_module);
+
+    g = ngx_http_s3jobs_gather_create(r, ctx, 1);
+    if (g == NULL) {
+        return NGX_ERROR;
+    }
+
+    g->whole = !ctx->paged;
+    g->raw = !ngx_http_s3jobs_json(r);
+
+    m = g->members;
+
+    m->first = r;
+    m->account = ctx->account;
+    m->region = ctx->region;
+    m->max_pages = slcf->max_pages;
+    m->tries = ctx->tries;
+
+    if (ngx_http_s3jobs_gather_failed(m, ctx) != NGX_OK
+        || ngx_http_s3jobs_gather_seen(m, &ctx->query) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    ngx_http_s3jobs_filter_cleanup(f);
+    ngx_http_s3jobs_listing_output(f);
 
     return ngx_http_s3jobs_gather_wake(r);
 }
@@ -289,13 +343,18 @@ ngx_http_s3jobs_gather_next(ngx_http_s3jobs_gather_t *g)
 
     page = ngx_queue_data(q, ngx_http_s3jobs_page_t, queue);
 
+    if (page->again) {
+        ngx_http_s3jobs_page_free(page);
+        return NGX_OK;
+    }
+
     if (page->failed) {
         ngx_http_s3jobs_gather_done(page->member);
         return NGX_OK;
     }
 
     if (!g->begun) {
-        rc = ngx_http_s3jobs_gather_begin(g);
+        rc = ngx_http_s3jobs_gather_begin(g, page);
 
         if (rc != NGX_OK) {
             return rc;
@@ -371,7 +430,7 @@ ngx_http_s3jobs_gather_fetch(ngx_http_s3jobs_gather_t *g)
 
         if (!m->done && m->page == NULL) {
 
-            if (m->first
+            if (m->pages
                 && (m->token.text.len == 0 || m->pages >= m->max_pages))
             {
                 ngx_http_s3jobs_gather_done(m);
@@ -434,21 +493,52 @@ ngx_http_s3jobs_gather_page(ngx_http_s3jobs_gather_t *g,
 /* NGX_DONE: the header was all */
 
 static ngx_int_t
-ngx_http_s3jobs_gather_begin(ngx_http_s3jobs_gather_t *g)
+ngx_http_s3jobs_gather_begin(ngx_http_s3jobs_gather_t *g,
+    ngx_http_s3jobs_page_t *page)
 {
-    ngx_int_t            rc;
-    ngx_http_request_t  *r;
+    ngx_int_t               rc;
+    ngx_http_request_t     *r;
+    ngx_http_s3jobs_ctx_t  *ctx;
 
     r = g->request;
+    ctx = g->ctx;
 
     g->begun = 1;
 
-    r->headers_out.status = NGX_HTTP_OK;
+    /* of an answer that was not the last word */
 
-    ngx_http_clear_content_length(r);
+    ngx_memzero(&ctx->error, sizeof(ngx_s3jobs_error_t));
+    ngx_str_null(&ctx->retry_after);
+    ngx_str_null(&ctx->request_id);
+
+    ngx_http_s3jobs_clear_headers(r);
+
+    r->headers_out.status = NGX_HTTP_OK;
+    r->headers_out.status_line.len = 0;
 
     ngx_str_set(&r->headers_out.content_type, "application/json");
     r->headers_out.content_type_len = r->headers_out.content_type.len;
+
+    if (!g->merge) {
+
+        if (ngx_http_s3jobs_gather_headers(r, page->request) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        if (!g->raw) {
+            ngx_http_s3jobs_clear_headers(r);
+        }
+    }
+
+    if (g->whole) {
+        r->headers_out.content_length_n = page->size;
+    }
+
+    if (ngx_http_s3jobs_add_vary(r) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    ctx->listed = !g->raw;
 
     rc = ngx_http_s3jobs_next_header_filter(r);
 
@@ -462,8 +552,77 @@ ngx_http_s3jobs_gather_begin(ngx_http_s3jobs_gather_t *g)
         return NGX_DONE;
     }
 
+    if (g->whole) {
+        return NGX_OK;
+    }
+
     return ngx_http_s3jobs_gather_text(&g->ctx->filter->writer,
                                        "{\"Jobs\":[");
+}
+
+
+/* what S3 sent with the answer that is good: memory of a page */
+
+static ngx_int_t
+ngx_http_s3jobs_gather_headers(ngx_http_request_t *r, ngx_http_request_t *sr)
+{
+    u_char                 *p;
+    ngx_uint_t              i;
+    ngx_list_part_t        *part;
+    ngx_table_elt_t        *h, *from;
+    ngx_http_s3jobs_ctx_t  *ctx;
+
+    ctx = ngx_http_get_module_ctx(r, ngx_http_s3jobs_module);
+
+    ngx_http_s3jobs_drop_all_headers(r);
+
+    for (part = &sr->headers_out.headers.part; part; part = part->next) {
+        from = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+
+            if (from[i].hash == 0) {
+                continue;
+            }
+
+            h = ngx_list_push(&r->headers_out.headers);
+            p = ngx_pnalloc(r->pool, from[i].key.len + from[i].value.len
+                                     + 2);
+
+            if (h == NULL || p == NULL) {
+                return NGX_ERROR;
+            }
+
+            ngx_memzero(h, sizeof(ngx_table_elt_t));
+
+            h->hash = 1;
+
+            h->key.len = from[i].key.len;
+            h->key.data = p;
+            p = ngx_cpymem(p, from[i].key.data, from[i].key.len);
+            *p++ = '\0';
+
+            h->value.len = from[i].value.len;
+            h->value.data = p;
+            p = ngx_cpymem(p, from[i].value.data, from[i].value.len);
+            *p = '\0';
+
+            if (ngx_http_s3jobs_header_is(h, "x-amz-request-id")) {
+                ctx->request_id = h->value;
+            }
+        }
+    }
+
+    if (ngx_http_s3jobs_json(r) || sr->headers_out.content_type.len == 0) {
+        return NGX_OK;
+    }
+
+    r->headers_out.content_type_len = sr->headers_out.content_type_len;
+    r->headers_out.content_type.len = sr->headers_out.content_type.len;
+    r->headers_out.content_type.data =
+        ngx_pstrdup(r->pool, &sr->headers_out.content_type);
+
+    return r->headers_out.content_type.data ? NGX_OK : NGX_ERROR;
 }
 
 
@@ -477,6 +636,10 @@ ngx_http_s3jobs_gather_end(ngx_http_s3jobs_gather_t *g)
 
     if (!g->begun) {
         return ngx_http_s3jobs_gather_error(g);
+    }
+
+    if (g->whole) {
+        return ngx_http_s3jobs_gather_last(g);
     }
 
     f = g->ctx->filter;
@@ -521,6 +684,44 @@ ngx_http_s3jobs_gather_end(ngx_http_s3jobs_gather_t *g)
 }
 
 
+static ngx_int_t
+ngx_http_s3jobs_gather_last(ngx_http_s3jobs_gather_t *g)
+{
+    ngx_int_t                  rc;
+    ngx_buf_t                 *b;
+    ngx_chain_t               *cl;
+    ngx_http_request_t        *r;
+    ngx_http_s3jobs_filter_t  *f;
+
+    r = g->request;
+    f = g->ctx->filter;
+
+    b = ngx_calloc_buf(r->pool);
+    cl = ngx_alloc_chain_link(r->pool);
+
+    if (b == NULL || cl == NULL) {
+        return NGX_ERROR;
+    }
+
+    b->last_buf = (r == r->main);
+    b->sync = (r != r->main);
+    b->last_in_chain = 1;
+
+    cl->buf = b;
+    cl->next = NULL;
+
+    f->out = cl;
+
+    rc = ngx_http_s3jobs_pass(r, f);
+
+    r->buffered &= ~NGX_HTTP_S3JOBS_BUFFERED;
+
+    f->state = NGX_HTTP_S3JOBS_DONE;
+
+    return (rc == NGX_ERROR) ? NGX_ERROR : NGX_DONE;
+}
+
+
 /* nothing could be read: one error, that which all share if there is one */
 
 static ngx_int_t
@@ -536,6 +737,7 @@ ngx_http_s3jobs_gather_error(ngx_http_s3jobs_gather_t *g)
 
     *e = m->error;
     g->ctx->request_id = e->request_id;
+    g->ctx->retry_after = m->retry_after;
 
     for (i = 1; i < g->nmembers; i++) {
         other = &m[i].error;
@@ -667,6 +869,42 @@ static ngx_int_t
 ngx_http_s3jobs_gather_text(ngx_s3jobs_out_t *out, const char *text)
 {
     return ngx_s3jobs_out_write(out, text, ngx_strlen(text));
+}
+
+
+ngx_int_t
+ngx_http_s3jobs_gather_failed(ngx_http_s3jobs_member_t *m,
+    ngx_http_s3jobs_ctx_t *ctx)
+{
+    u_char              *p;
+    ngx_s3jobs_error_t  *e;
+
+    e = &m->error;
+
+    *e = ctx->error;
+    e->request_id = ctx->request_id;
+    m->retry_after = ctx->retry_after;
+
+    p = ngx_pnalloc(m->gather->request->pool,
+                    e->code.len + e->message.len + e->request_id.len
+                    + m->retry_after.len);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    e->code.data = p;
+    p = ngx_cpymem(p, ctx->error.code.data, e->code.len);
+
+    e->message.data = p;
+    p = ngx_cpymem(p, ctx->error.message.data, e->message.len);
+
+    e->request_id.data = p;
+    p = ngx_cpymem(p, ctx->request_id.data, e->request_id.len);
+
+    m->retry_after.data = p;
+    ngx_memcpy(p, ctx->retry_after.data, m->retry_after.len);
+
+    return NGX_OK;
 }
 
 

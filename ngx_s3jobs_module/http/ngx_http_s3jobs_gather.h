@@ -43,6 +43,8 @@ struct ngx_http_s3jobs_member_s {
     ngx_http_s3jobs_kept_t       token;       /* of the page to be fetched */
     ngx_http_s3jobs_kept_t       rest;        /* beside Jobs, last page's */
     ngx_s3jobs_error_t           error;       /* status 0: none */
+    ngx_str_t                    retry_after; /* of it */
+    ngx_http_s3jobs_tries_t      tries;       /* for the page at hand */
 
     unsigned                     done:1;
     unsigned                     foreign:1;   /* the URI is not of a listing */
@@ -61,6 +63,8 @@ struct ngx_http_s3jobs_gather_s {
     ngx_str_t                    args;        /* of merged listings */
 
     unsigned                     merge:1;     /* listings of several */
+    unsigned                     whole:1;     /* one document, as it is */
+    unsigned                     raw:1;       /* and that is S3's */
     unsigned                     begun:1;     /* the header is out */
 };
 
@@ -80,12 +84,20 @@ ngx_http_s3jobs_gather_t *ngx_http_s3jobs_gather_create(ngx_http_request_t *r,
     ngx_http_s3jobs_ctx_t *ctx, ngx_uint_t n);
 ngx_int_t ngx_http_s3jobs_gather_wake(ngx_http_request_t *r);
 
+/* the first answer was an error that is not the last word: asks once more */
+ngx_int_t ngx_http_s3jobs_gather_again(ngx_http_request_t *r,
+    ngx_http_s3jobs_ctx_t *ctx);
+
 /* the body filter of the request, for what comes from elsewhere */
 ngx_int_t ngx_http_s3jobs_gather_filter(ngx_http_request_t *r,
     ngx_http_s3jobs_ctx_t *ctx);
 
 /* a page has ended: it is looked at when the event at hand is over */
 ngx_int_t ngx_http_s3jobs_gather_ended(ngx_http_s3jobs_page_t *page);
+
+/* keeps ctx->error, whose texts may be memory of a page, as the member's */
+ngx_int_t ngx_http_s3jobs_gather_failed(ngx_http_s3jobs_member_t *m,
+    ngx_http_s3jobs_ctx_t *ctx);
 
 /* NGX_DECLINED if the listing has asked this already */
 ngx_int_t ngx_http_s3jobs_gather_seen(ngx_http_s3jobs_member_t *m,

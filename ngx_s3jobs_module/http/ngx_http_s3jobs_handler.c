@@ -177,6 +177,7 @@ ngx_http_s3jobs_set_request(ngx_http_request_t *r, ngx_http_s3jobs_ctx_t *ctx,
     r->valid_location = 0;
 
     ctx->http_version = r->http_version;
+    ctx->requests = 1;
     ctx->ready = 1;
 
     return NGX_DECLINED;

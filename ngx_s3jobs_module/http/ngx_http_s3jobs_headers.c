@@ -18,8 +18,6 @@ static ngx_table_elt_t *ngx_http_s3jobs_next_header(ngx_list_part_t **part,
     ngx_uint_t *i, const char *name);
 static ngx_uint_t ngx_http_s3jobs_header_in(ngx_table_elt_t *h,
     const char **names);
-static ngx_uint_t ngx_http_s3jobs_header_is(ngx_table_elt_t *h,
-    const char *name);
 
 
 static const char  *ngx_http_s3jobs_ids[] = {
@@ -77,6 +75,22 @@ ngx_http_s3jobs_upstream_ids(ngx_http_request_t *r,
         {
             h->hash = 0;
         }
+    }
+}
+
+
+void
+ngx_http_s3jobs_drop_all_headers(ngx_http_request_t *r)
+{
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    i = 0;
+    part = &r->headers_out.headers.part;
+
+    while ((h = ngx_http_s3jobs_next_header(&part, &i, NULL)) != NULL) {
+        h->hash = 0;
     }
 }
 
@@ -265,7 +279,7 @@ ngx_http_s3jobs_header_in(ngx_table_elt_t *h, const char **names)
 }
 
 
-static ngx_uint_t
+ngx_uint_t
 ngx_http_s3jobs_header_is(ngx_table_elt_t *h, const char *name)
 {
     return h->key.len == ngx_strlen(name)

@@ -28,6 +28,11 @@ void ngx_http_s3jobs_upstream_ids(ngx_http_request_t *r,
 /* drops S3's own headers but its ids, for an error in place of its answer */
 void ngx_http_s3jobs_drop_headers(ngx_http_request_t *r);
 
+/* drops these too */
+void ngx_http_s3jobs_drop_all_headers(ngx_http_request_t *r);
+
+ngx_uint_t ngx_http_s3jobs_header_is(ngx_table_elt_t *h, const char *name);
+
 /*
  * Drops what described S3's document and not ours: representation metadata
  * and digests (RFC 9110, section 8; RFC 9530), and what signs them.

@@ -317,7 +317,7 @@ ngx_http_s3jobs_listing_end(ngx_http_s3jobs_ctx_t *ctx)
 
     f = ctx->filter;
 
-    if (ctx->page) {
+    if (ctx->page && !ctx->page->member->gather->whole) {
         return ngx_s3jobs_listing_complete(f->listing);
     }
 

@@ -65,6 +65,8 @@ typedef struct {
     size_t                      json_buffer_size;
     ngx_msec_t                  credentials_timeout;
     ngx_int_t                   max_pages;
+    ngx_uint_t                  tries;
+    ngx_msec_t                  tries_time;
     ngx_http_complex_value_t   *job;         /* NULL: a listing */
     ngx_array_t                *merge;       /* of ngx_str_t, or NULL */
 
@@ -86,6 +88,25 @@ typedef struct ngx_http_s3jobs_filter_s  ngx_http_s3jobs_filter_t;
 /* further requests upstream for one answer, see ngx_http_s3jobs_gather.h */
 typedef struct ngx_http_s3jobs_page_s  ngx_http_s3jobs_page_t;
 typedef struct ngx_http_s3jobs_gather_s  ngx_http_s3jobs_gather_t;
+
+
+/* of the requests for one answer of S3, see ngx_http_s3jobs_retry.h */
+
+typedef struct {
+    ngx_uint_t                  n;        /* sent so far */
+    ngx_msec_t                  start;    /* by the clock, as all in msec */
+    ngx_msec_t                  delay;    /* before the next one */
+    ngx_msec_t                  end;      /* ngx_current_msec, of a wait */
+
+    /* credentials that were refused */
+
+    ngx_http_s3jobs_source_t   *source;
+    uint64_t                    hash;
+
+    unsigned                    refused:1;
+    unsigned                    refreshed:1;
+    unsigned                    skewed:1;
+} ngx_http_s3jobs_tries_t;
 
 
 typedef struct {
@@ -113,10 +134,12 @@ typedef struct {
     ngx_str_t                   retry_after;
     ngx_uint_t                  jobs;             /* sent, of so many ... */
     ngx_uint_t                  pages;
+    ngx_uint_t                  requests;         /* to S3, nginx's aside */
     ngx_uint_t                  http_version;     /* the client's */
     ngx_http_s3jobs_filter_t   *filter;
 
     ngx_s3jobs_query_t          arguments;
+    ngx_http_s3jobs_tries_t     tries;
     ngx_http_s3jobs_page_t     *page;       /* of the subrequest for one */
     ngx_http_s3jobs_gather_t   *gather;
 

@@ -12,15 +12,21 @@
 #include "ngx_http_s3jobs_error.h"
 #include "ngx_http_s3jobs_gather.h"
 #include "ngx_http_s3jobs_listing.h"
+#include "ngx_http_s3jobs_refresh.h"
+#include "ngx_http_s3jobs_retry.h"
 
 
 #define NGX_HTTP_S3JOBS_PAGE_POOL  4096
+#define NGX_HTTP_S3JOBS_PAGE_POLL  50
 
 
 static ngx_int_t ngx_http_s3jobs_page_request(ngx_http_s3jobs_page_t *page);
 static ngx_int_t ngx_http_s3jobs_page_variables(ngx_http_request_t *r,
     ngx_http_request_t *first);
 static void ngx_http_s3jobs_page_begin(ngx_http_request_t *r);
+static ngx_uint_t ngx_http_s3jobs_page_wait(ngx_http_s3jobs_page_t *page);
+static void ngx_http_s3jobs_page_event(ngx_event_t *ev);
+static void ngx_http_s3jobs_page_cleanup(void *data);
 static ngx_int_t ngx_http_s3jobs_page_new(ngx_http_request_t *r,
     ngx_http_s3jobs_member_t *m);
 static ngx_int_t ngx_http_s3jobs_page_ended(ngx_http_request_t *r,
@@ -40,6 +46,7 @@ ngx_http_s3jobs_page_fetch(ngx_http_s3jobs_member_t *m)
 {
     ngx_int_t                rc;
     ngx_pool_t              *pool, *saved;
+    ngx_time_t              *tp;
     ngx_http_request_t      *r;
     ngx_http_s3jobs_page_t  *page;
 
@@ -58,6 +65,11 @@ ngx_http_s3jobs_page_fetch(ngx_http_s3jobs_member_t *m)
 
     page->pool = pool;
     page->member = m;
+
+    tp = ngx_timeofday();
+    page->start = (ngx_msec_t) (tp->sec * 1000 + tp->msec);
+
+    m->gather->ctx->requests++;
 
     /* of the request's pool a page would take its buffers until the end */
 
@@ -83,6 +95,7 @@ static ngx_int_t
 ngx_http_s3jobs_page_request(ngx_http_s3jobs_page_t *page)
 {
     ngx_int_t                    rc;
+    ngx_pool_cleanup_t          *cln;
     ngx_http_request_t          *sr;
     ngx_http_s3jobs_ctx_t       *ctx;
     ngx_http_s3jobs_member_t    *m;
@@ -96,6 +109,18 @@ ngx_http_s3jobs_page_request(ngx_http_s3jobs_page_t *page)
     }
 
     ctx->page = page;
+
+    cln = ngx_pool_cleanup_add(page->pool, 0);
+    if (cln == NULL) {
+        return NGX_ERROR;
+    }
+
+    cln->handler = ngx_http_s3jobs_page_cleanup;
+    cln->data = page;
+
+    page->event.handler = ngx_http_s3jobs_page_event;
+    page->event.data = page;
+    page->event.log = m->gather->request->connection->log;
 
     ps = ngx_palloc(page->pool, sizeof(ngx_http_post_subrequest_t));
     if (ps == NULL) {
@@ -177,6 +202,15 @@ ngx_http_s3jobs_page_begin(ngx_http_request_t *r)
 
     page = ngx_http_s3jobs_page_of(r);
 
+    if (ngx_http_s3jobs_page_wait(page)) {
+        return;
+    }
+
+    if (page->ended) {
+        ngx_http_finalize_request(r, NGX_OK);
+        return;
+    }
+
     rc = ngx_http_s3jobs_prepare_page(r, page->member->first,
                                       &page->member->token.text);
 
@@ -198,6 +232,82 @@ ngx_http_s3jobs_page_begin(ngx_http_request_t *r)
 }
 
 
+/*
+ * Until the time has come to ask again, or there are other credentials.  If
+ * there are none, the error that was the reason stays.
+ */
+
+static ngx_uint_t
+ngx_http_s3jobs_page_wait(ngx_http_s3jobs_page_t *page)
+{
+    ngx_int_t                 rc;
+    ngx_http_s3jobs_tries_t  *t;
+
+    t = &page->member->tries;
+
+    if (t->delay) {
+        ngx_add_timer(&page->event, t->delay);
+        t->delay = 0;
+        return 1;
+    }
+
+    if (!t->refused) {
+        return 0;
+    }
+
+    rc = ngx_http_s3jobs_retry_credentials(t);
+
+    if (rc == NGX_AGAIN) {
+        ngx_add_timer(&page->event, NGX_HTTP_S3JOBS_PAGE_POLL);
+        return 1;
+    }
+
+    t->refused = 0;
+
+    if (rc == NGX_DECLINED) {
+        ngx_log_error(NGX_LOG_ERR, page->request->connection->log, 0,
+                      "no new credentials in time from source \"%V\", of "
+                      "which S3 Control says \"%V\"",
+                      &t->source->name, &page->member->error.code);
+
+        page->ended = 1;
+        page->failed = 1;
+    }
+
+    return 0;
+}
+
+
+static void
+ngx_http_s3jobs_page_event(ngx_event_t *ev)
+{
+    ngx_connection_t        *c;
+    ngx_http_request_t      *r;
+    ngx_http_s3jobs_page_t  *page;
+
+    page = ev->data;
+    r = page->request;
+    c = r->connection;
+
+    ngx_http_set_log_request(c->log, r);
+
+    ngx_http_s3jobs_page_begin(r);
+
+    ngx_http_run_posted_requests(c);
+}
+
+
+static void
+ngx_http_s3jobs_page_cleanup(void *data)
+{
+    ngx_http_s3jobs_page_t *page = data;
+
+    if (page->event.timer_set) {
+        ngx_del_timer(&page->event);
+    }
+}
+
+
 /* S3 that sends us in a circle is not followed */
 
 static ngx_int_t
@@ -207,6 +317,10 @@ ngx_http_s3jobs_page_new(ngx_http_request_t *r, ngx_http_s3jobs_member_t *m)
     ngx_http_s3jobs_ctx_t  *ctx;
 
     ctx = ngx_http_get_module_ctx(r, ngx_http_s3jobs_module);
+
+    if (m->tries.n) {
+        return NGX_OK;
+    }
 
     rc = ngx_http_s3jobs_gather_seen(m, &ctx->query);
 
@@ -294,7 +408,9 @@ ngx_http_s3jobs_page_listing(ngx_http_request_t *r,
                     - entry.data;
     }
 
-    ngx_s3jobs_listing_part(f->listing, &entry);
+    if (!page->member->gather->whole) {
+        ngx_s3jobs_listing_part(f->listing, &entry);
+    }
 
     f->more = 1;
 
@@ -306,6 +422,66 @@ ngx_http_s3jobs_page_listing(ngx_http_request_t *r,
     }
 
     return NGX_OK;
+}
+
+
+ngx_http_s3jobs_tries_t *
+ngx_http_s3jobs_page_tries(ngx_http_s3jobs_page_t *page)
+{
+    return &page->member->tries;
+}
+
+
+ngx_uint_t
+ngx_http_s3jobs_page_raw(ngx_http_s3jobs_page_t *page)
+{
+    return page->member->gather->raw;
+}
+
+
+ngx_int_t
+ngx_http_s3jobs_page_copy(ngx_http_request_t *r, ngx_http_s3jobs_ctx_t *ctx,
+    ngx_chain_t *in)
+{
+    ngx_buf_t                   *b;
+    ngx_http_s3jobs_filter_t    *f;
+    ngx_http_s3jobs_loc_conf_t  *slcf;
+
+    f = ctx->filter;
+    slcf = ngx_http_get_module_loc_conf(r, ngx_http_s3jobs_module);
+
+    if (f->writer.more == NULL) {
+        ngx_http_s3jobs_listing_output(f);
+        f->more = 1;
+    }
+
+    for ( /* void */ ; in; in = in->next) {
+        b = in->buf;
+
+        if (b->last > b->pos
+            && ngx_s3jobs_out_write(&f->writer, b->pos, b->last - b->pos)
+               != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+
+        b->pos = b->last;
+
+        if (f->size >= slcf->json_buffer_size
+            && ngx_http_s3jobs_page_spool(r, ctx->page) != NGX_OK)
+        {
+            return NGX_ERROR;
+        }
+
+        if (ngx_http_s3jobs_upstream_aborted(r, b)) {
+            f->broken = 1;
+            f->ended = 1;
+        }
+
+        f->ended |= b->last_buf || b->last_in_chain;
+    }
+
+    return f->ended ? ngx_http_s3jobs_page_ended(r, ctx->page) : NGX_OK;
 }
 
 
@@ -437,23 +613,30 @@ ngx_http_s3jobs_page_whole(ngx_http_request_t *r,
         return NGX_ERROR;
     }
 
-    text = ngx_s3jobs_listing_token(f->listing);
+    if (!m->gather->whole) {
+        text = ngx_s3jobs_listing_token(f->listing);
 
-    if (ngx_http_s3jobs_keep(pool, &m->token, &text) != NGX_OK) {
-        return NGX_ERROR;
+        if (ngx_http_s3jobs_keep(pool, &m->token, &text) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        text = ngx_s3jobs_listing_rest(f->listing);
+
+        if (ngx_http_s3jobs_keep(pool, &m->rest, &text) != NGX_OK) {
+            return NGX_ERROR;
+        }
     }
 
-    text = ngx_s3jobs_listing_rest(f->listing);
+    ngx_memzero(&m->tries, sizeof(ngx_http_s3jobs_tries_t));
 
-    if (ngx_http_s3jobs_keep(pool, &m->rest, &text) != NGX_OK) {
-        return NGX_ERROR;
-    }
+    m->error.status = 0;
 
     if (ngx_http_s3jobs_listing_piece(f) != NGX_OK) {
         return NGX_ERROR;
     }
 
     page->jobs = ctx->jobs;
+    page->size = f->size + (page->file ? page->file->offset : 0);
     page->out = f->out;
     page->next = f->out;
     page->ended = 1;
@@ -540,45 +723,18 @@ ngx_http_s3jobs_page_whose(ngx_http_s3jobs_member_t *m,
 }
 
 
-/* what the error says is memory of the page */
-
 ngx_int_t
 ngx_http_s3jobs_page_failed(ngx_http_s3jobs_page_t *page,
     ngx_http_s3jobs_ctx_t *ctx)
 {
-    u_char                    *p;
-    ngx_s3jobs_error_t        *e;
-    ngx_http_s3jobs_member_t  *m;
-
-    m = page->member;
-    e = &m->error;
-
-    if (ngx_http_s3jobs_page_whose(m, ctx) != NGX_OK) {
+    if (ngx_http_s3jobs_page_whose(page->member, ctx) != NGX_OK) {
         return NGX_ERROR;
     }
-
-    *e = ctx->error;
-    e->request_id = ctx->request_id;
-
-    p = ngx_pnalloc(m->gather->request->pool,
-                    e->code.len + e->message.len + e->request_id.len);
-    if (p == NULL) {
-        return NGX_ERROR;
-    }
-
-    e->code.data = p;
-    p = ngx_cpymem(p, ctx->error.code.data, e->code.len);
-
-    e->message.data = p;
-    p = ngx_cpymem(p, ctx->error.message.data, e->message.len);
-
-    e->request_id.data = p;
-    ngx_memcpy(p, ctx->request_id.data, e->request_id.len);
 
     page->ended = 1;
     page->failed = 1;
 
-    return NGX_OK;
+    return ngx_http_s3jobs_gather_failed(page->member, ctx);
 }
 
 

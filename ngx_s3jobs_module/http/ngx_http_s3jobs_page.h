@@ -31,7 +31,11 @@ struct ngx_http_s3jobs_page_s {
     ngx_http_request_t          *request;     /* the subrequest */
     ngx_http_s3jobs_member_t    *member;
 
+    ngx_msec_t                   start;       /* by the clock */
+    ngx_event_t                  event;       /* before it begins */
+
     ngx_temp_file_t             *file;
+    off_t                        size;
     off_t                        offset;      /* up to which it was read */
     ngx_chain_t                 *out;         /* what comes after the file */
     ngx_chain_t                 *next;        /* of it, to be read */
@@ -39,6 +43,7 @@ struct ngx_http_s3jobs_page_s {
 
     unsigned                     ended:1;
     unsigned                     failed:1;    /* the member's error says why */
+    unsigned                     again:1;     /* and is not the last word */
 };
 
 
@@ -53,6 +58,15 @@ void ngx_http_s3jobs_page_free(ngx_http_s3jobs_page_t *page);
 
 /* the page that a subrequest is for, NULL if there is none */
 ngx_http_s3jobs_page_t *ngx_http_s3jobs_page_of(ngx_http_request_t *r);
+
+/* of the requests for this page */
+ngx_http_s3jobs_tries_t *ngx_http_s3jobs_page_tries(
+    ngx_http_s3jobs_page_t *page);
+
+/* whether it is S3's document that the client gets, and the filter for it */
+ngx_uint_t ngx_http_s3jobs_page_raw(ngx_http_s3jobs_page_t *page);
+ngx_int_t ngx_http_s3jobs_page_copy(ngx_http_request_t *r,
+    ngx_http_s3jobs_ctx_t *ctx, ngx_chain_t *in);
 
 /* begins the subrequest's listing */
 ngx_int_t ngx_http_s3jobs_page_listing(ngx_http_request_t *r,

@@ -11,6 +11,7 @@
 #include <openssl/crypto.h>
 
 #include "ngx_http_s3jobs_module.h"
+#include "ngx_http_s3jobs_retry.h"
 
 
 static ngx_uint_t ngx_http_s3jobs_building(ngx_http_request_t *r);
@@ -54,7 +55,10 @@ ngx_http_s3jobs_signed(ngx_http_request_t *r)
     if (ctx == NULL || !ctx->ready || ngx_http_s3jobs_sign(r, ctx) != NGX_OK)
     {
         ngx_http_s3jobs_refuse(r);
+        return;
     }
+
+    ngx_http_s3jobs_limit_tries(r, ctx);
 }
 
 
@@ -133,8 +137,8 @@ ngx_http_s3jobs_set_date(ngx_http_s3jobs_ctx_t *ctx)
     static time_t  sec = -1;
     static u_char  date[NGX_S3JOBS_DATE_LEN];
 
-    if (sec != ngx_time()) {
-        sec = ngx_time();
+    if (sec != ngx_time() + ngx_http_s3jobs_clock_offset) {
+        sec = ngx_time() + ngx_http_s3jobs_clock_offset;
         ngx_s3jobs_sigv4_date(date, sec);
     }
 

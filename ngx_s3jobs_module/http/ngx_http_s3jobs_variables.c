@@ -82,6 +82,10 @@ static ngx_http_variable_t  ngx_http_s3jobs_vars[] = {
       offsetof(ngx_http_s3jobs_ctx_t, jobs),
       NGX_HTTP_VAR_NOCACHEABLE, 0 },
 
+    { ngx_string("s3jobs_tries"), NULL, ngx_http_s3jobs_number_variable,
+      offsetof(ngx_http_s3jobs_ctx_t, requests),
+      NGX_HTTP_VAR_NOCACHEABLE, 0 },
+
     { ngx_string("s3jobs_pages"), NULL, ngx_http_s3jobs_number_variable,
       offsetof(ngx_http_s3jobs_ctx_t, pages),
       NGX_HTTP_VAR_NOCACHEABLE, 0 },
@@ -312,7 +316,10 @@ ngx_http_s3jobs_number_variable(ngx_http_request_t *r,
 
     ctx = ngx_http_s3jobs_get_ctx(r);
 
-    if (ctx == NULL || !ctx->listed) {
+    if (ctx == NULL
+        || (data == offsetof(ngx_http_s3jobs_ctx_t, requests)
+            ? ctx->requests == 0 : !ctx->listed))
+    {
         v->not_found = 1;
         return NGX_OK;
     }
