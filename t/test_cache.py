@@ -232,7 +232,7 @@ def test_credentials_are_gone(s3, cached):
 
 
 def test_errors_are_not_cached(s3, cached):
-    gw = cached()
+    gw = cached(location='s3jobs_tries 1;')
     s3.script(Reply(error='AccessDenied'), Reply(error='SlowDown'))
     assert [gw.get().status for _ in range(4)] == [403, 503, 200, 200]
     assert len(s3.requests) == 3

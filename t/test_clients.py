@@ -151,7 +151,7 @@ def test_sdk_for_javascript_with_parameters(s3, nginx, sdk):
 
 
 def test_sdk_for_javascript_reads_errors(s3, nginx, sdk):
-    gw = nginx(path=LOCATION)
+    gw = nginx(path=LOCATION, location='s3jobs_tries 1;')
     answer = sdk(gw, JobStatuses=['Nonsense'])
     assert (answer['error'], answer['status']) == ('InvalidRequest', 400)
     assert answer['message'].startswith('argument "jobStatuses" ')

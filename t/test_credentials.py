@@ -246,7 +246,7 @@ def test_refused_by_s3(s3, nginx):
     """ExpiredToken and its kin bring new credentials at once."""
     with Agent(s3) as agent:
         gw = nginx(sources=source('ops', 'container', uri=agent.uri),
-                   workers=2)
+                   workers=2, location='s3jobs_tries 1;')
         assert gw.get().status == 200
         s3.script(Reply(error='AccessDenied'))
         assert gw.get().status == 403

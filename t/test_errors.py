@@ -34,7 +34,8 @@ FIELDS = {'AWSAccessKeyId': 'AKIDLEAK', 'StringToSign': 'AWS4-LEAK',
 
 
 def both(nginx, json='', xml='', server='', **options):
-    """A gateway that speaks JSON at /json and XML at /xml."""
+    """A gateway that speaks JSON at /json and XML at /xml, and asks once."""
+    options['http'] = 's3jobs_tries 1;' + options.get('http', '')
     return nginx(path='= /json', location=f's3jobs_json on; {json}',
                  server=server + place('= /xml', xml), log_format=LOG,
                  **options)

@@ -108,7 +108,8 @@ def test_a_listing_as_auth_request(s3, nginx, pages):
     """Ours as the subrequest whose status counts."""
     location, write = pages
     write('page.html', 'the page')
-    gw = nginx(server=location.replace('ssi on;', 'auth_request /jobs;'))
+    gw = nginx(server=location.replace('ssi on;', 'auth_request /jobs;'),
+               location='s3jobs_tries 1;')
     s3.script(None, Reply(error='AccessDenied'), Reply(error='SlowDown'))
     for status in 200, 403, 500, 200:
         r = gw.get('/pages/page.html')
@@ -295,7 +296,7 @@ def test_ssi_page_with_errors(s3, nginx, pages):
           '<!--# include virtual="/b" --><!--# include virtual="/c" -->end')
     s3.always(lambda r: Reply(error='SlowDown') if r.account == A else None)
     gw = nginx(server=location + proxied('= /a', B) + proxied('= /b', B)
-               + proxied('= /c', A))
+               + proxied('= /c', A), http='s3jobs_tries 1;')
     r = gw.get('/pages/page.html')
     assert r.status == 200 and r.complete and r.text.endswith('end')
     assert re.findall('<Code>(.*?)</Code>', r.text) \
@@ -326,7 +327,7 @@ def test_log_phase(s3, nginx):
     s3.script(None, Reply(error='SlowDown'))
     gw = nginx(log_format='$status|$s3jobs_account|$s3jobs_region|$s3jobs_host'
                '|$s3jobs_date|$s3jobs_error|$s3jobs_request_id|$s3jobs_jobs'
-               '|$s3jobs_cache_key')
+               '|$s3jobs_cache_key', location='s3jobs_tries 1;')
     for target in '/jobs', '/jobs?maxResults=2', '/jobs?foo':
         gw.get(target)
     good, busy, bad = (line.split('|') for line in gw.access()
