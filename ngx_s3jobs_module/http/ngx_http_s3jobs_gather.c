@@ -762,9 +762,10 @@ ngx_http_s3jobs_gather_error(ngx_http_s3jobs_gather_t *g)
         }
     }
 
-    if (e->status == NGX_HTTP_SERVICE_UNAVAILABLE
-        && g->ctx->retry_after.len == 0)
-    {
+    if (e->status != NGX_HTTP_SERVICE_UNAVAILABLE) {
+        ngx_str_null(&g->ctx->retry_after);
+
+    } else if (g->ctx->retry_after.len == 0) {
         ngx_str_set(&g->ctx->retry_after, "1");
     }
 
