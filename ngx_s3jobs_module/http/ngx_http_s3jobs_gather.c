@@ -124,6 +124,12 @@ ngx_http_s3jobs_gather_again(ngx_http_request_t *r,
         return NGX_ERROR;
     }
 
+    /* a client that leaves is logged with texts that the reader had */
+
+    ctx->error = m->error;
+    ctx->request_id = m->error.request_id;
+    ctx->retry_after = m->retry_after;
+
     ngx_http_s3jobs_filter_cleanup(f);
     ngx_http_s3jobs_listing_output(f);
 
