@@ -485,6 +485,16 @@ def test_accounts_do_not_mix(s3, nginx, tmp_path):
     assert {q.verdict for q in s3.requests} == {None}
 
 
+def test_all_pages_are_of_one_source(s3, nginx):
+    """What named the credentials is another text once the URI is S3's."""
+    s3.page = SIZE
+    s3.set_jobs(ACCOUNT, Many(ACCOUNT, REGION, JOBS))
+    gw = nginx(http='map $uri $who { volatile; /jobs ops; default none; }',
+               credentials='$who',
+               location='s3jobs_json on; s3jobs_max_pages 100;')
+    assert listing(gw.get()) == expected(s3)
+
+
 def test_incomplete_in_ssi(s3, paged):
     gw = paged(server='location /ssi { ssi on; ssi_types *; return 200'
                ' \'[<!--# include virtual="/jobs" -->,'

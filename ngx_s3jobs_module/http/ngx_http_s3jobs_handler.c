@@ -121,6 +121,10 @@ ngx_http_s3jobs_prepare_page(ngx_http_request_t *r, ngx_http_request_t *first,
     ctx->region = fctx->region;
     ctx->host = fctx->host;
 
+    /* the variables that gave it may have another value here */
+
+    ctx->source = fctx->source;
+
     rc = ngx_http_s3jobs_find_credentials(r, ctx);
     if (rc != NGX_OK) {
         return rc;
@@ -265,7 +269,9 @@ ngx_http_s3jobs_find_credentials(ngx_http_request_t *r,
 
     slcf = ngx_http_get_module_loc_conf(r, ngx_http_s3jobs_module);
 
-    ctx->source = slcf->source;
+    if (ctx->source == NULL) {
+        ctx->source = slcf->source;
+    }
 
     if (ctx->source == NULL) {
         if (ngx_http_complex_value(r, slcf->credentials, &name) != NGX_OK) {
