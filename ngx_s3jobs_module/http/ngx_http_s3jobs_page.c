@@ -21,8 +21,8 @@
 
 
 static ngx_int_t ngx_http_s3jobs_page_request(ngx_http_s3jobs_page_t *page);
-static ngx_int_t ngx_http_s3jobs_page_variables(ngx_http_request_t *r,
-    ngx_http_request_t *first);
+static ngx_http_variable_value_t *ngx_http_s3jobs_page_variables(
+    ngx_http_s3jobs_page_t *page);
 static void ngx_http_s3jobs_page_begin(ngx_http_request_t *r);
 static ngx_uint_t ngx_http_s3jobs_page_wait(ngx_http_s3jobs_page_t *page);
 static void ngx_http_s3jobs_page_event(ngx_event_t *ev);
@@ -99,6 +99,7 @@ ngx_http_s3jobs_page_request(ngx_http_s3jobs_page_t *page)
     ngx_http_request_t          *sr;
     ngx_http_s3jobs_ctx_t       *ctx;
     ngx_http_s3jobs_member_t    *m;
+    ngx_http_variable_value_t   *variables;
     ngx_http_post_subrequest_t  *ps;
 
     m = page->member;
@@ -130,6 +131,13 @@ ngx_http_s3jobs_page_request(ngx_http_s3jobs_page_t *page)
     ps->handler = ngx_http_s3jobs_page_done;
     ps->data = page;
 
+    /* nothing may fail once nginx is to run the subrequest */
+
+    variables = ngx_http_s3jobs_page_variables(page);
+    if (variables == NULL) {
+        return NGX_ERROR;
+    }
+
     if (m->first) {
         rc = ngx_http_subrequest(m->first, &m->first->uri, NULL, &sr, ps,
                                  NGX_HTTP_SUBREQUEST_CLONE
@@ -146,6 +154,7 @@ ngx_http_s3jobs_page_request(ngx_http_s3jobs_page_t *page)
     }
 
     sr->discard_body = 0;
+    sr->variables = variables;
 
     ngx_http_set_ctx(sr, ctx, ngx_http_s3jobs_module);
 
@@ -159,7 +168,7 @@ ngx_http_s3jobs_page_request(ngx_http_s3jobs_page_t *page)
         m->pool = page->pool;
     }
 
-    return ngx_http_s3jobs_page_variables(sr, m->first);
+    return NGX_OK;
 }
 
 
@@ -168,27 +177,28 @@ ngx_http_s3jobs_page_request(ngx_http_s3jobs_page_t *page)
  * and what one listing has evaluated must not be found by another.
  */
 
-static ngx_int_t
-ngx_http_s3jobs_page_variables(ngx_http_request_t *r,
-    ngx_http_request_t *first)
+static ngx_http_variable_value_t *
+ngx_http_s3jobs_page_variables(ngx_http_s3jobs_page_t *page)
 {
     size_t                      size;
+    ngx_http_request_t         *first;
+    ngx_http_variable_value_t  *variables;
     ngx_http_core_main_conf_t  *cmcf;
 
-    cmcf = ngx_http_get_module_main_conf(r, ngx_http_core_module);
+    first = page->member->first;
+
+    cmcf = ngx_http_get_module_main_conf(page->member->gather->request,
+                                         ngx_http_core_module);
 
     size = cmcf->variables.nelts * sizeof(ngx_http_variable_value_t);
 
-    r->variables = ngx_pcalloc(r->pool, size);
-    if (r->variables == NULL) {
-        return NGX_ERROR;
+    variables = ngx_pcalloc(page->pool, size);
+
+    if (variables && first) {
+        ngx_memcpy(variables, first->variables, size);
     }
 
-    if (r != first) {
-        ngx_memcpy(r->variables, first->variables, size);
-    }
-
-    return NGX_OK;
+    return variables;
 }
 
 
