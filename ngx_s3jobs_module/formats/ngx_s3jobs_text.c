@@ -77,10 +77,26 @@ ngx_s3jobs_text_hidden(const u_char *p, ngx_int_t n)
 ngx_uint_t
 ngx_s3jobs_text_visible(ngx_str_t *s)
 {
-    size_t  i;
+    u_char    *p, *last;
+    uint64_t   v;
 
-    for (i = 0; i < s->len; i++) {
-        if (s->data[i] <= 0x20 || s->data[i] >= 0x7f) {
+    p = s->data;
+    last = p + s->len;
+
+    /* ids are long: eight bytes at a time, while none is out of 0x21..0x7e */
+
+    for ( /* void */ ; last - p >= 8; p += 8) {
+        ngx_memcpy(&v, p, 8);
+
+        if (((v - 0x2121212121212121ULL) | (v + 0x0101010101010101ULL) | v)
+            & 0x8080808080808080ULL)
+        {
+            return 0;
+        }
+    }
+
+    for ( /* void */ ; p < last; p++) {
+        if (*p <= 0x20 || *p >= 0x7f) {
             return 0;
         }
     }

@@ -71,6 +71,7 @@ ngx_http_s3jobs_upstream_ids(ngx_http_request_t *r,
 
     while ((h = ngx_http_s3jobs_next_header(&part, &i, NULL)) != NULL) {
         if (ngx_http_s3jobs_header_in(h, ngx_http_s3jobs_ids)
+            && h->value.data != ctx->request_id.data
             && !ngx_s3jobs_text_visible(&h->value))
         {
             h->hash = 0;
@@ -262,6 +263,11 @@ ngx_http_s3jobs_header_in(ngx_table_elt_t *h, const char **names)
     size_t  len;
 
     for ( /* void */ ; *names; names++) {
+
+        if (h->key.len == 0 || ngx_tolower(h->key.data[0]) != **names) {
+            continue;
+        }
+
         len = ngx_strlen(*names);
 
         if (h->key.len < len
@@ -282,6 +288,8 @@ ngx_http_s3jobs_header_in(ngx_table_elt_t *h, const char **names)
 ngx_uint_t
 ngx_http_s3jobs_header_is(ngx_table_elt_t *h, const char *name)
 {
-    return h->key.len == ngx_strlen(name)
+    return h->key.len != 0
+           && ngx_tolower(h->key.data[0]) == *name
+           && h->key.len == ngx_strlen(name)
            && ngx_strcasecmp(h->key.data, (u_char *) name) == 0;
 }

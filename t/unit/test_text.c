@@ -104,6 +104,33 @@ test_visible(void **state)
 }
 
 
+/* every byte at every place, among the least and the most of what is good */
+
+static void
+test_visible_places(void **state)
+{
+    size_t      at;
+    u_char      text[19];
+    ngx_str_t   s;
+    ngx_uint_t  c, fill;
+
+    s.data = text;
+    s.len = sizeof(text);
+
+    for (fill = 0x21; fill <= 0x7e; fill += 0x5d) {
+        for (at = 0; at < sizeof(text); at++) {
+            for (c = 0; c < 256; c++) {
+                memset(text, (int) fill, sizeof(text));
+                text[at] = (u_char) c;
+
+                assert_int_equal(ngx_s3jobs_text_visible(&s),
+                                 c > 0x20 && c < 0x7f);
+            }
+        }
+    }
+}
+
+
 /* a copy of its own for each length, so that ASan sees what is behind it */
 
 static void
@@ -151,6 +178,7 @@ main(void)
     const struct CMUnitTest  tests[] = {
         cmocka_unit_test(test_clean),
         cmocka_unit_test(test_visible),
+        cmocka_unit_test(test_visible_places),
         cmocka_unit_test(test_root),
     };
 
