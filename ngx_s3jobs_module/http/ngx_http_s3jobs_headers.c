@@ -70,8 +70,8 @@ ngx_http_s3jobs_upstream_ids(ngx_http_request_t *r,
     part = &r->headers_out.headers.part;
 
     while ((h = ngx_http_s3jobs_next_header(&part, &i, NULL)) != NULL) {
-        if (ngx_http_s3jobs_header_in(h, ngx_http_s3jobs_ids)
-            && h->value.data != ctx->request_id.data
+        if (h->value.data != ctx->request_id.data
+            && ngx_http_s3jobs_header_in(h, ngx_http_s3jobs_ids)
             && !ngx_s3jobs_text_visible(&h->value))
         {
             h->hash = 0;
