@@ -16,7 +16,7 @@ from providers import Fault, Imds
 def test_imds_is_stable(s3, nginx, clock):
     """Served beyond their expiry; S3's refusal asks for new ones, once."""
     with Imds(s3) as imds:
-        gw = nginx(clock=clock, workers=2,
+        gw = nginx(clock=clock, workers=2, location='s3jobs_tries 1;',
                    sources=source('ops', 'imds', endpoint=imds.url))
         assert gw.get().status == 200
         imds.fault = Fault(status=500, kind='credentials')
