@@ -87,6 +87,7 @@ static ngx_int_t ngx_s3jobs_sax_give(ngx_s3jobs_sax_t *sax, u_char *p,
 static ngx_int_t ngx_s3jobs_sax_replay(ngx_s3jobs_sax_t *sax);
 static ngx_int_t ngx_s3jobs_sax_limits(ngx_s3jobs_sax_t *sax);
 static ngx_int_t ngx_s3jobs_sax_edge(ngx_s3jobs_sax_t *sax, size_t behind);
+static size_t ngx_s3jobs_sax_consumed(ngx_s3jobs_sax_t *sax);
 static ngx_int_t ngx_s3jobs_sax_prolog(ngx_s3jobs_sax_t *sax);
 static ngx_int_t ngx_s3jobs_sax_encoding(ngx_s3jobs_sax_t *sax);
 static void ngx_s3jobs_sax_line_ends(ngx_s3jobs_sax_t *sax);
@@ -547,10 +548,30 @@ static ngx_int_t
 ngx_s3jobs_sax_edge(ngx_s3jobs_sax_t *sax, size_t behind)
 {
     if (sax->depth <= 2) {
-        sax->edge = xmlByteConsumed(sax->ctxt) + behind;
+        sax->edge = ngx_s3jobs_sax_consumed(sax) + behind;
     }
 
     return sax->mute ? NGX_DECLINED : NGX_OK;
+}
+
+
+static size_t
+ngx_s3jobs_sax_consumed(ngx_s3jobs_sax_t *sax)
+{
+#if (LIBXML_VERSION >= 21500)
+
+    unsigned long  pos;
+
+    /* bytes of UTF-8, which the document is in; deprecated is the other one */
+
+    return xmlCtxtGetInputPosition(sax->ctxt, 0, NULL, NULL, NULL, &pos) == 0
+           ? pos : 0;
+
+#else
+
+    return xmlByteConsumed(sax->ctxt);
+
+#endif
 }
 
 
