@@ -4,10 +4,12 @@ measured and from the table of instructions; without arguments, from the last
 run."""
 
 import json
+import os
 import pathlib
 import platform
 import re
 import statistics
+import textwrap
 
 import goals
 import instructions
@@ -38,18 +40,20 @@ WHY = """
   push parser and one handler for each tag, and libxml2 with handlers that do
   nothing takes four fifths of the conversion already.  Only entries that
   libxml2 never sees can be faster.
-* **JSON of one job** pays for a parser: libxml2 makes and frees one for each
-  document, some 35,000 instructions of 57,000.  The locks of a JSON request
-  are libxml2's too, taken by nobody else, since a worker is one thread.
-* **XML of one job**: what is above the constant headers is the check of the
-  arguments, the endpoint, 18 variables of `proxy_set_header`, and 3,600
-  instructions around the hashing.
-* **Refused arguments**: nginx closes the connection after a 400, so half of
-  the figure is accepting and closing it; the rest is the error document and
+* **JSON of one job** pays for a parser.  From the rows of 1 and 100 jobs: an
+  entry is 24,000 to 25,000 instructions of conversion, and what is left of
+  one job, 32,000, is made once for each document; of libxml2 alone it is
+  17,000.  The locks of a JSON request are libxml2's too (its own row has as
+  many), taken by nobody else, since a worker is one thread.
+* **XML of one job**: 3,600 of the instructions above the constant headers are
+  the signature, outside of hashing; the rest is checking the arguments and
+  making what the headers say.  `build/bench/functions.txt` has them.
+* **Refused arguments** include a connection of their own, as nginx closes it
+  after a 400; half of the figure is what nginx's own 404 costs, on such a
+  connection too.  The rest is the argument's message, the error document and
   its headers.
-* **A signature** is hashed by OpenSSL's EVP interface: its calls, not ours,
-  are what is left beside the compressions.  SHA256_*() below it would save
-  70 ns and the FIPS providers.
+* **A signature** has OpenSSL's calls, and the canonical request, beside its
+  compressions.
 """
 
 HEAD = """\
@@ -57,7 +61,9 @@ HEAD = """\
 
 Written by `make bench`; [README.md](README.md) says how things are measured.
 
-{machine}.  {rounds} rounds, each front in turn in each round; the figures
+MACHINE
+
+{rounds} rounds, each front in turn in each round; the figures
 are medians of the ratios within a round, with the 95 % interval of the
 median.  Everything is processor time of the one worker process, in user and
 system mode, per request; one nginx serves the documents over TLS, with
@@ -73,7 +79,7 @@ def machine():
     model = re.search(r'^model name\s*: (.*)', cpuinfo, re.M)
     count = len(re.findall(r'^processor\s*:', cpuinfo, re.M))
     return (f'{model[1] if model else platform.machine()}, {count} cores,'
-            f' Linux {platform.release()}; {instructions.machine()}')
+            f' load {os.getloadavg()[1]:.1f}, Linux {platform.release()}; {instructions.machine()}')
 
 
 def times(ns):
@@ -139,7 +145,8 @@ def page(results):
     table = goals.rows(instructions.read(instructions.TABLE),
                        instructions.read(instructions.BEFORE))
     parts = [
-        HEAD.format(**results),
+        textwrap.fill(results['machine'] + '.', 79).join(
+            HEAD.format(**results).split('MACHINE')),
         '## Side by side\n\n' + stats.markdown(times(ns))
         + '\n\n"njs signs" derives its signing key in each request.  Answers'
         ' were checked first:\nsignatures by botocore, JSON by value, XML byte'
