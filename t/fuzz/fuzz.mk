@@ -14,13 +14,5 @@ $(BUILD)/fuzz/%: t/fuzz/%.c $(PURE) $(HEADERS) $(TREE)/objs/ngx_auto_config.h
 	@mkdir -p $(@D)
 	$(FUZZ_CC) $(FUZZ_FLAGS) $(UNIT_INCS) -o $@ $< $(PURE) $(FUZZ_LIBS)
 
-# what is found stays in build/fuzz; so does the corpus, to begin with
-
 fuzz: $(FUZZ_TESTS)
-	@set -e; for f in $(FUZZ_TESTS); do \
-	    echo "$$f: $(FUZZ_TIME) s"; mkdir -p $$f.corpus; \
-	    $$f -max_total_time=$(FUZZ_TIME) -max_len=4096 -verbosity=0 \
-	        -print_final_stats=1 -artifact_prefix=$$f. \
-	        $$(test -f t/fuzz/$${f##*/}.dict \
-	           && echo -dict=t/fuzz/$${f##*/}.dict) $$f.corpus; \
-	done
+	@./t/fuzz/run $(FUZZ_TIME) $(FUZZ_TESTS)
