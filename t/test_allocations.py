@@ -93,8 +93,10 @@ def test_signature_fails(s3, nginx, fault):
             # nginx asks twice for a value: the second answer has to be
             # nothing too, since there is no room for it
             until(lambda: f'{target} [---]' in gw.access(), what='a line')
-    # OpenSSL 3.5 needs no memory for a signature: nothing of it can fail
-    least = 3 if ssl.OPENSSL_VERSION_INFO < (3, 5) else 0
+    # OpenSSL 3.5 needs no memory for a signature: nothing of it can fail;
+    # before, some three can, but a new connection among the requests shifts
+    # the others, past one of them
+    least = 1 if ssl.OPENSSL_VERSION_INFO < (3, 5) else 0
     for said in ('request could not be signed, it is not sent',
                  'no port in upstream "(none, for a request'):
         assert gw.log().count(said) >= least
