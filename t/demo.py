@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """make demo: a private nginx with the module in front of the stand-in, or of
-the real S3 Control; one listing through it, page by page, as JSON."""
+the real S3 Control; through it one listing, page by page, as JSON, and that of
+three accounts in one answer."""
 
 import argparse
 import contextlib
@@ -14,6 +15,7 @@ import urllib.parse
 from botocore.session import Session
 
 import fleet
+from jobs import make_jobs
 from nginx import DEFAULTS, ROOT, Nginx, location
 from s3control import ACCOUNT, KEY, REGION, SECRET, S3Control
 
@@ -29,6 +31,10 @@ EXAMPLE = ROOT / 'conf-examples/dashboard.conf'
 PROFILES = {'prod': ACCOUNT, 'dev': '210987654321', 'lab': '000000000042'}
 FLEETS = {(ACCOUNT, 'eu-west-1'): 1200, (ACCOUNT, 'us-east-1'): 40,
           ('210987654321', 'us-east-1'): 25}
+
+# three accounts, each in a region, in one answer
+MERGED = {(ACCOUNT, 'eu-west-1'): 5, ('210987654321', 'us-east-1'): 4,
+          ('000000000042', 'ap-south-1'): 3}
 COLUMNS = ('JobId', 'Status', 'Operation', 'Priority', 'CreationTime')
 
 
@@ -49,23 +55,55 @@ def fetch(gateway, size):
     return jobs, pages
 
 
-def show(jobs):
-    rows = [COLUMNS, *([str(job.get(c, '-')) for c in COLUMNS]
+def show(jobs, columns=COLUMNS):
+    rows = [columns, *([str(job.get(c, '-')) for c in columns]
                        for job in jobs)]
     widths = [max(map(len, column)) for column in zip(*rows)]
     for row in rows:
         print('  '.join(map(str.ljust, row, widths)).rstrip())
 
 
-def example(gateway, query):
+def example(gateway, path, query):
     """What somebody who tries it sees; was it a listing?"""
-    r = gateway.get(f'/jobs?{query}')
-    print(f"\n$ curl '{url(gateway)}?{query}'\n{r.text}")
+    r = gateway.get(f'/{path}?{query}')
+    print(f"\n$ curl '{url(gateway, path)}?{query}'\n{r.text}")
     return r.status == 200
 
 
 def url(gateway, path='jobs'):
     return f'http://127.0.0.1:{gateway.port}/{path}'
+
+
+def merged():
+    """Lines for a location with all listings of MERGED, and for these."""
+    path = '/all/{}/{}'
+    return 'location = /all { s3jobs_merge' + ''.join(
+        ' ' + path.format(*where) for where in MERGED) + '; }' + ''.join(
+        location({**DEFAULTS, 'path': '= ' + path.format(account, region),
+                  'account': account, 'region': region,
+                  'location': 'internal; s3jobs_max_pages 100;'})
+        for account, region in MERGED)
+
+
+def show_merged(s3, gateway):
+    """All jobs of several accounts in one answer; were these all of them?"""
+    for (account, region), n in MERGED.items():
+        s3.set_jobs(account, make_jobs(account, region, n), region)
+    r = gateway.get('/all')
+    if r.status != 200 or not r.complete:
+        sys.exit(f'demo: no listing of all: {r}\n{gateway.log()}')
+    document = r.json()
+    print(f"""
+All jobs of three accounts in one answer, {url(gateway, 'all')}
+""")
+    show(document['Jobs'], ('AccountId', 'Region', *COLUMNS[:3]))
+    example(gateway, 'all', 'jobStatuses=Active')
+    return list(document) == ['Jobs'] and all(
+        [{**job, 'AccountId': account, 'Region': region}
+         for job in s3.jobs(account, region)]
+        == [job for job in document['Jobs']
+            if (job['AccountId'], job['Region']) == (account, region)]
+        for account, region in MERGED)
 
 
 def page_of_example(upstream):
@@ -161,22 +199,28 @@ its configuration   {PREFIX}/nginx.conf
 @contextlib.contextmanager
 def stand_in():
     """Complete and verified?"""
-    with S3Control(jobs=JOBS) as s3, accounts() as (port, complete), \
-            started(f'127.0.0.1:{s3.port}', ACCOUNT, REGION, {
+    with S3Control(jobs=JOBS) as s3, accounts() as (port, complete):
+        page = page_of_example(f'127.0.0.1:{port}')
+        page['server'] += merged()
+        with started(f'127.0.0.1:{s3.port}', ACCOUNT, REGION, {
                 'AWS_ACCESS_KEY_ID': KEY, 'AWS_SECRET_ACCESS_KEY': SECRET},
-                **page_of_example(f'127.0.0.1:{port}')) as gateway:
-        jobs, pages = fetch(gateway, PAGE)
-        show(jobs)
-        asked = pages + example(gateway, 'jobStatuses=Active&maxResults=1') \
-            + example(gateway, 'jobStatuses=Nonsense')
-        good = sum(r.verdict is None for r in s3.requests)
-        print(f"""
-{len(jobs)} of {JOBS} jobs in {pages} pages, through nginx from a stand-in for\
- S3 Control, which
-derived {good} of {asked} signatures anew with botocore and found them good.\
-""")
-        yield jobs == s3.jobs() and good == asked == len(s3.requests) \
-            and complete(gateway)
+                **page) as gateway:
+            jobs, pages = fetch(gateway, PAGE)
+            show(jobs)
+            asked = pages \
+                + example(gateway, 'jobs', 'jobStatuses=Active&maxResults=1') \
+                + example(gateway, 'jobs', 'jobStatuses=Nonsense')
+            all_there = show_merged(s3, gateway)
+            asked += 2 * len(MERGED)
+            good = sum(r.verdict is None for r in s3.requests)
+            print(f"""
+{len(jobs)} of {JOBS} jobs in {pages} pages, and those of three accounts in\
+ one answer, through
+nginx from a stand-in for S3 Control, which derived {good} of {asked}\
+ signatures anew
+with botocore and found them good.""")
+            yield jobs == s3.jobs() and good == asked == len(s3.requests) \
+                and all_there and complete(gateway)
 
 
 @contextlib.contextmanager
@@ -196,7 +240,7 @@ def real(account, region):
                       f'proxy_ssl_trusted_certificate {CA};') as gateway:
         jobs, pages = fetch(gateway, 1000)
         show(jobs)
-        example(gateway, 'maxResults=1')
+        example(gateway, 'jobs', 'maxResults=1')
         print(f"""
 {len(jobs)} jobs in {pages} pages, through nginx from {host},
 which accepted every signature.""")
