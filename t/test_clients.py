@@ -1,6 +1,8 @@
 """The clients that people have, through the gateway, in XML mode: Debian's
 AWS CLI by HTTP_PROXY, and the AWS SDK for JavaScript from npm by a name that
-resolves to loopback.  Their own signatures stay at the gateway."""
+resolves to loopback.  Their own signatures stay at the gateway.
+
+S3JOBS_LONG=1 for 25,000 jobs instead of 5,000 page by page with the CLI."""
 
 import json
 import os
@@ -9,10 +11,14 @@ import subprocess
 
 import pytest
 
+from gateway import place, strict_json
+from jobs import Many
 from nginx import ROOT
-from s3control import ACCOUNT, KEY, PATH, Reply, as_cli
+from s3control import ACCOUNT, KEY, PATH, REGION, Reply, as_cli
+from troubles import THROTTLES, share
 from wire import PATIENCE
 
+LONG = bool(os.environ.get('S3JOBS_LONG'))
 AWS = '/usr/bin/aws'
 DUMMY = 'AKIDDUMMY'
 LOCATION = f'= {PATH}'              # the path that an SDK asks for
@@ -100,6 +106,20 @@ def test_aws_cli_reads_errors(s3, nginx, aws):
     assert 'secret role' not in said
 
 
+@pytest.mark.parametrize('part', [.1, .5])
+def test_aws_cli_and_throttling(s3, nginx, aws, part):
+    """It asks once: the gateway asks again, and no page fails."""
+    s3.page = 5
+    gw = nginx(path=LOCATION, location='s3jobs_tries 40 1m;',
+               log_format='$status $s3jobs_tries')
+    s3.always(share(part, *THROTTLES, seed=7))
+    assert list(pages(aws, gw)) == as_cli(list(s3.pages()))
+    tries = [line.split() for line in gw.access()]
+    assert [status for status, n in tries] == ['200'] * 5
+    assert sum(int(n) for status, n in tries) == len(s3.requests) > 5
+    assert_ours(s3, len(s3.requests))
+
+
 @pytest.fixture(scope='session')
 def sdk(node_modules):
     """A function that runs t/node/list.mjs."""
@@ -159,6 +179,41 @@ def test_sdk_for_javascript_reads_errors(s3, nginx, sdk):
     answer = sdk(gw)
     assert (answer['error'], answer['status']) == ('SlowDown', 503)
     assert_ours(s3, 1)
+
+
+@pytest.fixture
+def both(nginx):
+    """Page by page at LOCATION, in one answer at /jobs."""
+    return nginx(path=LOCATION, server=place(
+        '= /jobs', 's3jobs_json on; s3jobs_max_pages 100;'))
+
+
+def all_at_once(s3, gw, n):
+    s3.set_jobs(ACCOUNT, Many(ACCOUNT, REGION, n * 1000))
+    r = gw.get()
+    assert r.status == 200 and r.complete
+    document = strict_json(r.body)
+    assert list(document) == ['Jobs'] and len(document['Jobs']) == n * 1000
+    assert_ours(s3, n)
+    s3.clear()
+    return document['Jobs']
+
+
+def test_one_answer_is_what_sdk_for_javascript_pages(s3, both, sdk):
+    jobs = all_at_once(s3, both, 25)
+    answer = sdk(both)
+    assert answer['pages'] == 25
+    assert answer['jobs'] == jobs
+    assert_ours(s3, 25)
+
+
+def test_one_answer_is_what_aws_cli_gives_page_by_page(s3, both, aws):
+    n = 25 if LONG else 5
+    jobs = as_cli(all_at_once(s3, both, n))
+    printed = list(pages(aws, both))
+    assert [len(page['Jobs']) for page in printed] == [1000] * n
+    assert sum((page['Jobs'] for page in printed), []) == jobs
+    assert_ours(s3, n)
 
 
 def test_lock_names_no_registry():
