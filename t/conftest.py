@@ -63,11 +63,14 @@ S3Control: s3.requests, s3.wait_for(n), s3.clear(), s3.unsigned;
   s3.always(Reply(...)), s3.reset(); s3.clock, s3.verify, s3.hosts; see there.
 
 After each test: no [alert] or [emerg] that was not announced, no sanitizer
-report, nginx ended by QUIT, no secret in any file below a prefix (so let a
-secret be long enough not to be there by chance), and no unsigned request,
-unless the test set s3.unsigned_expected = n.  TEST_KEEP=1 keeps the prefixes.
+report, nginx ended by QUIT, no secret in any file below a prefix, as it is,
+reversed, or as hex, base64 or part of a URL (so let a secret be long enough
+not to be there by chance), and no unsigned request, unless the test set
+s3.unsigned_expected = n.  TEST_KEEP=1 keeps the prefixes, TEST_LEVEL=debug
+has nginx log all that it can.
 """
 
+import base64
 import collections
 import itertools
 import os
@@ -76,6 +79,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+import urllib.parse
 
 import pytest
 
@@ -90,6 +94,25 @@ SANITIZER = re.compile(
 SECRET_LINE = re.compile(r'^\s*aws_secret_access_key\s*=\s*(\S+)', re.M | re.I)
 
 tally = collections.Counter()
+
+
+def disguises(secret):
+    """What a secret looks like in a file that it must not be in."""
+    plain = secret.encode()
+    forms = {plain, plain[::-1], plain.hex().encode(),
+             plain.hex().upper().encode()}
+    for safe in '', '/', '/+=':
+        escaped = urllib.parse.quote(secret, safe=safe)
+        forms |= {escaped.encode(), re.sub(
+            '%..', lambda m: m[0].lower(), escaped).encode()}
+    # three bytes are four characters: it may begin at any of the three, and
+    # a character that its neighbours have a part in is left out
+    for before in range(3):
+        whole = (before + len(plain)) * 8 // 6
+        text = base64.b64encode(bytes(before) + plain)
+        text = text[-(-before * 8 // 6):whole]
+        forms |= {text, text.translate(bytes.maketrans(b'+/', b'-_'))}
+    return forms
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -224,10 +247,11 @@ class Factory:
         complaints = sum((g.complaints() for g in self.started), [])
         assert not complaints, '\n'.join(complaints)
         assert all(stopped), 'nginx did not end on QUIT'
-        found = [(path, secret) for path in self._files()
-                 for data in [path.read_bytes()] for secret in self.secrets
-                 if secret.encode() in data]
-        assert not found, f'a secret key in {found[0][0]}'
+        forms = set().union(*map(disguises, self.secrets))
+        found = [path for path in self._files()
+                 for data in [path.read_bytes()]
+                 if any(form in data for form in forms)]
+        assert not found, f'a secret key in {found[0]}'
 
     def _files(self):
         for prefix in self.directory.glob('nginx*'):

@@ -57,7 +57,8 @@ http {{
 DEFAULTS = {
     'main': '', 'events': '', 'http': '', 'server': '', 'location': '',
     'user': 'root', 'workers': 1, 'master': True, 'daemon': False,
-    'level': 'info', 'module': MODULE, 'h2': False,
+    'level': os.environ.get('TEST_LEVEL', 'info'),
+    'module': MODULE, 'h2': False,
     'log_format': '$remote_addr "$request" $status $body_bytes_sent',
     'sources': 's3jobs_credentials_source ops env;',
     'servers': 'upstream s3control { server UPSTREAM; keepalive 8; }',
