@@ -18,6 +18,7 @@ SRC         = ngx_s3jobs_module
 NGINX_SRC   =
 STATIC      =
 SANITIZE    =
+PLAIN       =
 CC          = cc
 PYTHON      = /usr/bin/python3
 DESTDIR     =
@@ -47,6 +48,9 @@ HARDENING   = -g -O1 -fno-omit-frame-pointer -fPIC $(SANITIZER) \
 # name, if it is not unloaded before the leaks are counted
 SANITIZER_LD = $(SANITIZER) -Wl,-z,nodelete
 endif
+
+# 0: all listings by libxml2, see ngx_s3jobs_plain.c
+HARDENING  += $(if $(PLAIN),-DNGX_S3JOBS_PLAIN=$(PLAIN))
 
 # the rooms, each may include those before it
 PURE        = $(wildcard $(SRC)/formats/*.c $(SRC)/aws/*.c)

@@ -18,6 +18,15 @@ matrix-libxml2: deps
 	@MAKE="$(MAKE)" PYTEST_ARGS="$(PYTEST_ARGS)" ./t/matrix libxml2
 
 
+# the suite with listings by libxml2 alone: it is the same
+
+.PHONY: test-libxml2
+
+test-libxml2:
+	env -u TEST_NGINX_BINARY -u TEST_NGINX_MODULE $(MAKE) \
+	    --no-print-directory BUILD=$(BUILD)/libxml2 PLAIN=0 e2e
+
+
 # faults under load, each for FAULT_TIME seconds, see t/faults.py
 
 FAULT_TIME    = 30
