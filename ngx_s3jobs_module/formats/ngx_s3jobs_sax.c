@@ -786,7 +786,7 @@ ngx_s3jobs_sax_ascii(u_char *p, u_char *last)
 
 /*
  * The first error is the reason: how many more libxml2 finds depends on the
- * pieces that it gets.
+ * pieces that it gets.  So do lines, since it has not seen them all.
  */
 
 static void
@@ -810,6 +810,13 @@ ngx_s3jobs_sax_malformed(void *data, const char *fmt, ...)
     last = p + sizeof(sax->error) - 1;
 
     while (p < last && *message && *message != '\n') {
+
+        if (ngx_strncmp(message, " line ", 6) == 0) {
+            message += 6;
+            message += strspn(message, "0123456789");
+            continue;
+        }
+
         *p++ = (*message >= ' ' && *message < 0x7f) ? *message : '?';
         message++;
     }

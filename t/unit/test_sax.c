@@ -10,6 +10,7 @@
 #include <cmocka.h>
 #include <ngx_config.h>
 #include <ngx_core.h>
+#include <libxml/parser.h>
 #include "sax_main.h"
 
 
@@ -348,6 +349,78 @@ test_borders(void **state)
 }
 
 
+/* ---- of several errors the first is the reason, wherever a block ends, and
+ * its line is not told: libxml2's parser for whole documents says which */
+
+static void
+first_error(void *data, const xmlError *error)
+{
+    char  *p = data;
+
+    if (*p == '\0') {
+        snprintf(p, 128, "%.*s", (int) strcspn(error->message, "\n"),
+                 error->message);
+    }
+}
+
+
+static void
+test_first_error(void **state)
+{
+    char         data[1024], first[128], *doc, *p;
+    size_t       n, len;
+    events_t     ev;
+    ngx_uint_t   i;
+
+    static const char  *docs[] = {
+        "<a><b c=1 d/></e>&f;</a>",
+        "<a>&b;<c d='1' d='2'/>&e;</f></a>",
+        "<a><b d='1' d='2'/>&e;</f></a>",
+        "\n<a>\n<b>\n</c>\n&d;</a>"
+    };
+
+    doc = malloc(2 * BLOCK);
+
+    memset(&ev, 0, sizeof(ev));
+    ev.data = data;
+
+    for (i = 0; i < sizeof(docs) / sizeof(docs[0]); i++) {
+        len = strlen(docs[i]);
+
+        first[0] = '\0';
+        xmlSetStructuredErrorFunc(first, (xmlStructuredErrorFunc) first_error);
+        xmlFreeDoc(xmlReadMemory(docs[i], (int) len, NULL, NULL, 0));
+        xmlSetStructuredErrorFunc(NULL, NULL);
+
+        p = strstr(first, " line ");
+
+        if (p) {
+            n = 6 + strspn(p + 6, "0123456789");
+            memmove(p, p + n, strlen(p + n) + 1);
+        }
+
+        for (n = 0; n <= len; n++) {
+            memset(doc, ' ', BLOCK - n);
+            memcpy(doc + BLOCK - n, docs[i], len);
+
+            ev.len = 0;
+            ev.sax = ngx_s3jobs_sax_create(&handler, &ev);
+            assert_non_null(ev.sax);
+
+            (void) ngx_s3jobs_sax_feed(ev.sax, (u_char *) doc,
+                                       BLOCK - n + len);
+
+            assert_int_equal(ngx_s3jobs_sax_finish(ev.sax), NGX_ERROR);
+            assert_string_equal(ngx_s3jobs_sax_error(ev.sax), first);
+
+            ngx_s3jobs_sax_destroy(ev.sax);
+        }
+    }
+
+    free(doc);
+}
+
+
 static void
 test_refuse(void **state)
 {
@@ -504,6 +577,7 @@ test_limits(void **state)
 sax_main(
     cmocka_unit_test(test_cases),
     cmocka_unit_test(test_borders),
+    cmocka_unit_test(test_first_error),
     cmocka_unit_test(test_refuse),
     cmocka_unit_test(test_limits)
 )
