@@ -1,7 +1,7 @@
 # make            the module for the nginx of Debian (package nginx-dev)
 # make demo       a signed listing through a private nginx, see README.md
 # make test       everything that has to hold
-# make test-asan NGINX_SRC=dir    make test-valgrind
+# make test-asan [NGINX_SRC=dir]    make test-valgrind
 #                 the end-to-end tests with sanitizers; clients that leave
 # make install    into the modules directory of the nginx in PATH (DESTDIR)
 # make deb        a Debian package, below build/deb
@@ -127,15 +127,18 @@ picture: $(MODULE)
 	$(PYTHON) -m pytest -q t/test_page_looks.py -k picture
 	cp $(BUILD)/page/picture.png docs/page.png
 
-# some tests preload a library, which then comes before that of ASan; what
-# is measured, or run under valgrind, cannot be both
+# nginx is that of this Debian, if not NGINX_SRC.  Some tests preload a
+# library, which then comes before that of ASan; what is measured, or run
+# under valgrind, cannot be both
 
-test-asan:
-	@test -n "$(NGINX_SRC)" || { \
-	    echo "make: test-asan needs NGINX_SRC=dir" >&2; exit 1; }
+test-asan: deps
+	@src="$(NGINX_SRC)"; test -n "$$src" || src=$$(. /etc/os-release; \
+	    ./t/matrix source $$VERSION_CODENAME) || exit 1; \
 	env -u TEST_NGINX_BINARY -u TEST_NGINX_MODULE \
-	    ASAN_OPTIONS=verify_asan_link_order=0 $(MAKE) \
-	    --no-print-directory BUILD=$(BUILD)/asan SANITIZE=address,undefined \
+	    ASAN_OPTIONS=verify_asan_link_order=0 \
+	    LSAN_OPTIONS=suppressions=$(CURDIR)/t/lsan.supp:print_suppressions=0 \
+	    $(MAKE) --no-print-directory NGINX_SRC="$$src" \
+	    BUILD=$(BUILD)/asan SANITIZE=address,undefined \
 	    e2e PYTEST_ARGS='-k "not valgrind and not memory" $(PYTEST_ARGS)'
 
 test-valgrind: $(MODULE)
