@@ -1,8 +1,16 @@
-"""s3jobs_tries: throttling, expired credentials, clocks that differ."""
+"""s3jobs_tries: throttling, expired credentials, clocks that differ.
 
+S3JOBS_LONG=1 for 500 throttled listings of each kind instead of 30."""
+
+import collections
+import concurrent.futures
 import gzip
+import itertools
+import os
 import re
+import threading
 import time
+import urllib.parse
 
 import pytest
 
@@ -10,7 +18,7 @@ from gateway import strict_json, told
 from jobs import Many
 from nginx import until
 from providers import Agent, Fault
-from s3control import ACCOUNT, REGION, Reply
+from s3control import ACCOUNT, REGION, STATUSES, Reply
 from troubles import THROTTLES, at_page, share
 
 BUSY = {'SlowDown': Reply(error='SlowDown'),
@@ -107,14 +115,17 @@ def test_number_of_tries(s3, gateway):
     assert len(s3.requests) == 5
 
 
-def test_retry_after_is_honoured(s3, gateway):
-    gw = gateway()
+@pytest.mark.parametrize('mode, page', [*((mode, 1) for mode in MODES),
+                                        ('pages', 3)])
+def test_retry_after_is_honoured(s3, gateway, mode, page):
+    gw = gateway(MODES[mode])
+    s3.page = 25 if page == 1 else 5
     times = []
     s3.on_request = lambda request: times.append(time.monotonic())
-    s3.script(Reply(error='SlowDown', headers=(('Retry-After', '1'),)))
+    s3.always(at_page(page, Reply(error='SlowDown', headers=(
+        ('Retry-After', '1'),))))
     check(s3, gw.get())
-    first, second = times
-    assert second - first >= 0.99
+    assert times[page] - times[page - 1] >= 0.99
 
 
 @pytest.mark.parametrize('seconds', ['11', '120', '3600'])
@@ -134,21 +145,77 @@ def test_time_is_up(s3, gateway):
     assert 1 < len(s3.requests) <= 4
 
 
+# so many listings, each of other statuses, so that their requests can be told
+# from one another
+LISTINGS = [','.join(some) for n in (1, 2, 3, 4) for some
+            in itertools.combinations(STATUSES, n)][
+    :500 if os.environ.get('S3JOBS_LONG') else 30]
+
+
+class Throttle:
+    """Refuses a part of the requests, and knows what became of each page of
+    a listing: True for a refusal."""
+
+    def __init__(self, part):
+        self.refuse = share(part, *THROTTLES)
+        self.lock = threading.Lock()
+        self.asked = collections.defaultdict(list)
+
+    def __call__(self, request):
+        reply = self.refuse(request)
+        query = urllib.parse.parse_qs(request.query)
+        with self.lock:
+            self.asked[','.join(query['jobStatuses']), request.page].append(
+                reply is not None)
+        return reply
+
+    def pages(self, statuses):
+        return [self.asked[statuses, page] for page in itertools.takewhile(
+            lambda page: (statuses, page) in self.asked, itertools.count(1))]
+
+
 @pytest.mark.parametrize('mode', MODES)
-def test_throttled_share(s3, gateway, mode):
-    """A tenth, and a half: no listing fails while tries are left."""
-    gw = gateway(MODES[mode] + 's3jobs_tries 40 1m;')
-    s3.page = 5
-    for part, n in (.1, 30), (.5, 10):
-        s3.always(share(part, *THROTTLES, seed=n))
-        with gw.connect() as client:
-            for _ in range(n):
-                r = client.request('/jobs')
-                if mode == 'pages':
-                    check(s3, r)
-                else:
-                    assert len(entries(r)) == 5
-    s3.always(None)
+@pytest.mark.parametrize('tries', [1, 2, 3, 40])
+@pytest.mark.parametrize('part', [.1, .5])
+def test_throttled_share(s3, gateway, mode, part, tries):
+    """None fails while tries are left, and none has more of them."""
+    gw = gateway(MODES[mode] + f's3jobs_tries {tries} 10m;', workers=2)
+    s3.page = 2
+    throttle = Throttle(part)
+    s3.always(throttle)
+
+    def ask(statuses):
+        return gw.get(f'/jobs?jobStatuses={statuses}')
+    with concurrent.futures.ThreadPoolExecutor(10) as pool:
+        answers = [*pool.map(ask, LISTINGS)]
+
+    failed = 0
+    for statuses, r in zip(LISTINGS, answers):
+        pages = throttle.pages(statuses)
+        assert pages
+        for refused in pages:
+            assert all(refused[:-1]) and len(refused) <= tries
+            assert not refused[-1] or len(refused) == tries
+        failed += check_throttled(s3, r, mode, statuses, pages)
+    assert failed == 0 if tries == 40 else failed > 0 or part < .5
+
+
+def check_throttled(s3, r, mode, statuses, pages):
+    """Did it fail for the last time?"""
+    jobs = s3.jobs(statuses=statuses.split(','))
+    good = sum(not refused[-1] for refused in pages)
+    if not good:
+        assert r.status == 503 and told(r, mode != 'xml') and len(pages) == 1
+        return True
+    if mode != 'pages':
+        jobs = jobs[:2]
+    elif good < len(pages):
+        document = strict_json(r.body)
+        assert document['Incomplete'][0]['status'] == 503
+        assert document['NextToken']
+    assert [a or b for a, b in entries(r)] == [
+        job['JobId'] for job in jobs[:2 * good]]
+    return good < len(pages)
 
 
 def test_head(s3, gateway):

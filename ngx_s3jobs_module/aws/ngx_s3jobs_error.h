@@ -76,7 +76,7 @@ void ngx_s3jobs_error_reader_feed(ngx_s3jobs_error_reader_t *er,
  *     no such job                 404, S3's code and message
  *     access denied               403 AccessDenied, our message
  *     the gateway's fault         502, S3's code, our message
- *     throttled or unavailable    503, S3's code; a 503 without S3's XML too
+ *     throttled or unavailable    503, S3's code; 429, 503 without XML too
  *     anything else               502, S3's code or BadUpstreamResponse
  */
 void ngx_s3jobs_error_classify(ngx_s3jobs_error_reader_t *er,

@@ -495,8 +495,8 @@ ngx_s3jobs_error_find(ngx_uint_t status, ngx_str_t *code)
     const ngx_s3jobs_error_rule_t  *rule;
 
     if (code->len == 0) {
-        return (status == 503) ? &ngx_s3jobs_error_unavailable
-                               : &ngx_s3jobs_error_unreadable;
+        return (status == 429 || status == 503)
+               ? &ngx_s3jobs_error_unavailable : &ngx_s3jobs_error_unreadable;
     }
 
     for (rule = ngx_s3jobs_error_rules; rule->code.len; rule++) {

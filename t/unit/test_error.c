@@ -253,23 +253,24 @@ test_documents(void **state)
 static void
 test_no_document(void **state)
 {
-    ngx_uint_t                  i, status;
+    ngx_uint_t                  i, status, busy;
     ngx_keyval_t                said;
     ngx_s3jobs_error_t          e;
     ngx_s3jobs_error_reader_t  *er;
 
     for (i = 0; i < 2; i++) {
         for (status = 300; status < 600; status++) {
+            busy = (status == 429 || status == 503);
             er = i ? read_document("<html/>", 7) : NULL;
             ngx_s3jobs_error_classify(er, status, &e, &said);
 
-            assert_int_equal(e.status, status == 503 ? 503 : 502);
-            assert_int_equal(e.fault, status == 503
-                                      ? NGX_S3JOBS_FAULT_BUSY
-                                      : NGX_S3JOBS_FAULT_UPSTREAM);
-            string_is(&e.code, status == 503 ? "ServiceUnavailable"
-                                             : "BadUpstreamResponse");
-            string_is(&e.message, status == 503 ? UNAVAILABLE : UNREADABLE);
+            assert_int_equal(e.status, busy ? 503 : 502);
+            assert_int_equal(e.fault, busy ? NGX_S3JOBS_FAULT_BUSY
+                                           : NGX_S3JOBS_FAULT_UPSTREAM);
+            assert_int_equal(e.again, busy || status == 500);
+            string_is(&e.code, busy ? "ServiceUnavailable"
+                                    : "BadUpstreamResponse");
+            string_is(&e.message, busy ? UNAVAILABLE : UNREADABLE);
             assert_int_equal(e.request_id.len, 0);
             assert_int_equal(said.key.len, 0);
             assert_int_equal(said.value.len, 0);
