@@ -371,6 +371,156 @@ test_cases(void **state)
 }
 
 
+/* the document that is put together from a part, as the caller does it */
+
+static ngx_int_t
+put_together(ngx_s3jobs_listing_t *l, ngx_s3jobs_out_t *out, const char *xml,
+    ngx_str_t *entry)
+{
+    ngx_int_t  rc;
+    ngx_str_t  text;
+
+    ngx_s3jobs_listing_part(l, entry);
+
+    ngx_s3jobs_out_write(out, "{\"Jobs\":[", 9);
+
+    rc = ngx_s3jobs_listing_feed(l, (u_char *) xml, strlen(xml));
+
+    if (rc == NGX_OK) {
+        rc = ngx_s3jobs_listing_complete(l);
+    }
+
+    ngx_s3jobs_out_write(out, "]", 1);
+
+    text = ngx_s3jobs_listing_rest(l);
+    ngx_s3jobs_out_write(out, text.data, text.len);
+
+    text = ngx_s3jobs_listing_token(l);
+
+    if (text.data) {
+        ngx_s3jobs_out_write(out, ",\"NextToken\":\"", 14);
+        ngx_s3jobs_json_escape(out, text.data, text.len);
+        ngx_s3jobs_out_write(out, "\"", 1);
+    }
+
+    ngx_s3jobs_out_write(out, "}", 1);
+
+    return rc;
+}
+
+
+static void
+check_part(const case_t *c, size_t room, const char *begin_with)
+{
+    sink_t                 sink;
+    ngx_int_t              rc;
+    ngx_str_t              entry;
+    ngx_s3jobs_out_t       out;
+    ngx_s3jobs_listing_t  *l;
+
+    entry.data = (u_char *) begin_with;
+    entry.len = strlen(begin_with);
+
+    l = begin(&ngx_s3jobs_list_jobs, &out, &sink, 4096, room);
+
+    rc = put_together(l, &out, c->xml, &entry);
+
+    if (rc != (c->json ? NGX_OK : NGX_DECLINED)) {
+        fail_msg("%s", c->xml);
+    }
+
+    if (c->json) {
+        more(&out);
+
+        assert_int_equal(sink.len, strlen(c->json));
+        assert_memory_equal(sink.data, c->json, sink.len);
+        assert_int_equal(ngx_s3jobs_listing_jobs(l), c->jobs);
+
+    } else {
+        assert_int_equal(ngx_s3jobs_listing_complete(l), NGX_DECLINED);
+    }
+
+    ngx_s3jobs_listing_destroy(l);
+    free(sink.data);
+}
+
+
+static void
+test_parts(void **state)
+{
+    size_t      room;
+    ngx_uint_t  i;
+
+    static const case_t  entries[] = {
+        { R("<Jobs/>"), "{\"Jobs\":[]}", 0 },
+        { R("<Jobs><member/></Jobs>"), O("\"E\":1"), 1 },
+        { R("<A>1</A><Jobs><member/><x> </x></Jobs><NextToken>t</NextToken>"),
+          "{\"Jobs\":[{\"E\":1},{\"E\":1}],\"A\":\"1\","
+          "\"NextToken\":\"t\"}", 2 },
+        { J("<JobId>a</JobId>"), O("\"E\":1,\"JobId\":\"a\""), 1 },
+        { J("<JobId>&amp;</JobId>"), O("\"E\":1,\"JobId\":\"&\""), 1 },
+        { J("<Priority/><A><B/></A>"),
+          O("\"E\":1,\"A\":{\"B\":\"\"}"), 1 },
+        { R("<Jobs><member><JobId>a</JobId><Priority>1</Priority></member>"
+            "<member><JobId>b</JobId><A>1</A></member></Jobs>"),
+          "{\"Jobs\":[{\"E\":1,\"JobId\":\"a\",\"Priority\":1},"
+          "{\"E\":1,\"JobId\":\"b\",\"A\":\"1\"}]}", 2 }
+    };
+
+    for (room = 1; room < 256; room += room) {
+
+        for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+            check_part(&cases[i], room, "");
+        }
+
+        for (i = 0; i < sizeof(entries) / sizeof(entries[0]); i++) {
+            check_part(&entries[i], room, "\"E\":1");
+        }
+    }
+}
+
+
+/* complete writes nothing of the end, and close nothing else */
+
+static void
+test_complete_and_close(void **state)
+{
+    sink_t                 sink;
+    ngx_str_t              token;
+    ngx_s3jobs_out_t       out;
+    ngx_s3jobs_listing_t  *l;
+
+    static const char  xml[] =
+        R("<Jobs><member/></Jobs><A/><NextToken>t</NextToken>");
+
+    l = begin(&ngx_s3jobs_list_jobs, &out, &sink, 4096, 256);
+
+    assert_int_equal(ngx_s3jobs_listing_feed(l, (u_char *) xml,
+                                             sizeof(xml) - 1),
+                     NGX_OK);
+    assert_int_equal(ngx_s3jobs_listing_complete(l), NGX_OK);
+
+    more(&out);
+    assert_int_equal(sink.len, strlen("{\"Jobs\":[{}"));
+    assert_memory_equal(sink.data, "{\"Jobs\":[{}", sink.len);
+
+    token = ngx_s3jobs_listing_token(l);
+    assert_int_equal(token.len, 1);
+    assert_memory_equal(token.data, "t", 1);
+
+    sink.len = 0;
+    assert_int_equal(ngx_s3jobs_listing_close(l), NGX_OK);
+
+    more(&out);
+    assert_int_equal(sink.len, strlen("],\"A\":\"\",\"NextToken\":\"t\"}"));
+    assert_memory_equal(sink.data, "],\"A\":\"\",\"NextToken\":\"t\"}",
+                        sink.len);
+
+    ngx_s3jobs_listing_destroy(l);
+    free(sink.data);
+}
+
+
 /* whichever call for more room fails, there is no other one */
 
 static void
@@ -539,6 +689,8 @@ test_limits(void **state)
 
 sax_main(
     cmocka_unit_test(test_cases),
+    cmocka_unit_test(test_parts),
+    cmocka_unit_test(test_complete_and_close),
     cmocka_unit_test(test_no_room),
     cmocka_unit_test(test_limits)
 )
