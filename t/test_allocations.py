@@ -7,9 +7,21 @@ import ssl
 import pytest
 
 from failing import FailingAllocations
+from gateway import place, strict_json
 from nginx import until
 from s3control import Reply
 from test_cache import CACHE
+
+PAGES = 's3jobs_json on; s3jobs_max_pages 100;'
+MERGE = 'location = /all { s3jobs_merge /jobs /other; }' + place(
+    '= /other', PAGES, account='210987654321')
+
+
+def again(request):
+    """Every second request of a listing is good."""
+    return Reply(status=503, body=b'', headers=(('Retry-After', '0'),)) \
+        if request.serial % 2 else None
+
 
 KINDS = {
     'xml': ({}, '/jobs?maxResults=3', None),
@@ -25,6 +37,16 @@ KINDS = {
     'error': ({'location': 's3jobs_json on;'}, '/jobs', Reply(error='NoSuch')),
     'throttled': ({}, '/jobs', Reply(error='SlowDown')),
     'broken': ({'location': 's3jobs_json on;'}, '/jobs', Reply(body=b'<a')),
+    'pages': ({'location': PAGES}, '/jobs', None),
+    'pages to a file': ({'location': PAGES + 's3jobs_json_buffer_size 1k;'},
+                        '/jobs', None),
+    'merge': ({'location': PAGES, 'server': MERGE}, '/all', None),
+    'tries': ({'location': 's3jobs_json on;'}, '/jobs', again),
+    'tries in xml': ({}, '/jobs', again),
+    'tries of pages': ({'location': PAGES}, '/jobs', again),
+    'job': ({'location': 's3jobs_json on;', 'server': place(
+        '~ /jobs/(?<id>.+)', 's3jobs_json on; s3jobs_job $id;')},
+        '/jobs/abcde', None),
 }
 
 
@@ -34,11 +56,16 @@ def fault(tmp_path):
 
 
 def end(gw, target):
-    """What the client got, which may be nothing."""
+    """What the client got, which may be nothing, and says if it is less."""
     try:
-        return gw.get(target).status
+        r = gw.get(target)
     except (ConnectionError, EOFError):
         return None
+    if r.status == 200 and r.complete and r.body.startswith(b'{"Jobs"'):
+        document = strict_json(r.body)
+        assert document.keys() & {'Incomplete', 'NextToken'} \
+            or len(document['Jobs']) in (25, 50)
+    return r.status
 
 
 @pytest.mark.parametrize('kind', KINDS)
@@ -50,9 +77,11 @@ def test_nth_fails(s3, nginx, fault, tmp_path, kind):
     # the library of the parser stays when nginx unloads the module
     gw = nginx(env=fault.environment, master=False, **options)
     gw.expect(r'(malloc|posix_memalign)\(.*\) failed|memory')
+    s3.page = 15 if PAGES in options.get('location', '') else 1000
+    s3.descriptions['abcde'] = {'JobId': 'abcde', 'Priority': '1'}
     assert gw.get('/jobs').status == 200
     normal = answer if isinstance(answer, int) else None
-    if isinstance(answer, Reply):
+    if answer != normal:
         s3.always(answer)
     if normal is None:
         normal = gw.get(target).status

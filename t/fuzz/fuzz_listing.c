@@ -15,7 +15,7 @@
  * The first byte says how large the pieces are and, by its highest bit, what
  * is read: ListJobs or DescribeJob; the others are a document.  What is
  * written is JSON if the document is good, and else is none; it does not
- * depend on the pieces.
+ * depend on the pieces, nor on whether a listing is put together from a part.
  */
 
 
@@ -117,6 +117,59 @@ convert(sink_t *sink, const ngx_s3jobs_document_t *document,
 }
 
 
+/* as whole listings are: of one page, whose token is not followed */
+
+static void
+put_together(sink_t *sink, const uint8_t *data, size_t size)
+{
+    ngx_str_t              text;
+    ngx_s3jobs_out_t       out;
+    ngx_s3jobs_listing_t  *l;
+
+    memset(sink, 0, sizeof(sink_t));
+    sink->room = sizeof(sink->piece);
+
+    out.pos = sink->piece;
+    out.end = sink->piece;
+    out.more = more;
+    out.data = sink;
+
+    l = ngx_s3jobs_listing_create(&ngx_s3jobs_list_jobs, &out);
+    if (l == NULL) {
+        abort();
+    }
+
+    text.len = 0;
+    ngx_s3jobs_listing_part(l, &text);
+
+    ngx_s3jobs_out_write(&out, "{\"Jobs\":[", 9);
+
+    sink->rc = ngx_s3jobs_listing_feed(l, data, size);
+
+    if (sink->rc == NGX_OK) {
+        sink->rc = ngx_s3jobs_listing_complete(l);
+    }
+
+    ngx_s3jobs_out_write(&out, "]", 1);
+
+    text = ngx_s3jobs_listing_rest(l);
+    ngx_s3jobs_out_write(&out, text.data, text.len);
+
+    text = ngx_s3jobs_listing_token(l);
+
+    if (text.data) {
+        ngx_s3jobs_out_write(&out, ",\"NextToken\":\"", 14);
+        ngx_s3jobs_json_escape(&out, text.data, text.len);
+        ngx_s3jobs_out_write(&out, "\"", 1);
+    }
+
+    ngx_s3jobs_out_write(&out, "}", 1);
+    more(&out);
+
+    ngx_s3jobs_listing_destroy(l);
+}
+
+
 static int
 is_json(sink_t *sink, const ngx_s3jobs_document_t *document)
 {
@@ -181,8 +234,23 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         abort();
     }
 
-    free(whole.data);
     free(pieces.data);
+
+    if (document == &ngx_s3jobs_list_jobs) {
+        put_together(&pieces, data + 1, size - 1);
+
+        if (whole.rc != pieces.rc
+            || (whole.rc == NGX_OK
+                && (whole.len != pieces.len
+                    || memcmp(whole.data, pieces.data, whole.len) != 0)))
+        {
+            abort();
+        }
+
+        free(pieces.data);
+    }
+
+    free(whole.data);
 
     return 0;
 }
