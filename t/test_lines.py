@@ -93,6 +93,40 @@ def test_a_header_of_the_operator(s3, nginx, location):
     assert_ours(*s3.requests, more=[('x-trace', value)])
 
 
+OURS = [line.split()[1] for line in LINES if 'set_header' in line]
+
+
+@pytest.mark.parametrize('value', ['""', '1', '$s3jobs_date'])
+@pytest.mark.parametrize('name', [*OURS, 'hOST', 'x-amz-date'])
+def test_a_header_of_ours_again(nginx, tmp_path, name, value):
+    """Before or after; nginx would send both, and S3 refuse them."""
+    line = f'proxy_set_header {name} {value};'
+    on = f'{SETTINGS} s3jobs on; {HERE}\n'
+    for location in f'{line} {on}', f'{on} {line}':
+        said = complaint(nginx, tmp_path, path='= /other', server='location'
+                         f' /jobs {{ {location} {PLAIN} }}')
+        assert re.search(f'"proxy_set_header {name}" in location "/jobs" sets'
+                         ' again what is set by "s3jobs on"', said, re.I)
+
+
+@pytest.mark.parametrize('name', ['X-Amz-Meta-A', 'x-amz-user-agent',
+                                  'X-AMZ-', 'X-Amz-Dat', 'X-Amz-Dates'])
+def test_a_header_that_is_not_signed(nginx, tmp_path, name):
+    """Of Amazon's headers, S3 wants each that is sent to be signed."""
+    said = complaint(nginx, tmp_path, path='= /other', server='location'
+                     f' /jobs {{ {SETTINGS} s3jobs on; {HERE}\n'
+                     f'proxy_set_header {name} 1; {PLAIN} }}')
+    assert f'"proxy_set_header {name}" in location "/jobs" would go up' \
+           ' without being signed' in said
+
+
+def test_headers_that_resemble_ours(s3, nginx):
+    names = 'Hos', 'Hosts', 'Connection-Id', 'X-Amzn-Trace-Id', 'X-Amz', 'A'
+    gw = nginx(location=''.join(f'proxy_set_header {n} 1;' for n in names))
+    assert gw.get('/jobs').status == 200
+    assert_ours(*s3.requests, more=[(n.lower(), '1') for n in names])
+
+
 # configurations around "s3jobs on": the location /jobs, or what it is in
 
 def within(text):

@@ -19,8 +19,13 @@ static char *ngx_http_s3jobs_find_handler(ngx_conf_t *cf,
     ngx_http_s3jobs_main_conf_t *smcf);
 static char *ngx_http_s3jobs_check_inherited(ngx_conf_t *cf,
     ngx_http_s3jobs_loc_conf_t *slcf);
+static char *ngx_http_s3jobs_check_headers(ngx_conf_t *cf,
+    ngx_http_s3jobs_loc_conf_t *slcf);
+static ngx_uint_t ngx_http_s3jobs_spoils(ngx_keyval_t *header, ngx_uint_t i);
+static ngx_uint_t ngx_http_s3jobs_sets_header(ngx_str_t *name);
 static ngx_uint_t ngx_http_s3jobs_inherited(ngx_conf_t *cf,
     ngx_http_s3jobs_loc_conf_t *slcf, ngx_str_t *name);
+static void *ngx_http_s3jobs_proxy_value(void *conf, ngx_str_t *name);
 static void ngx_http_s3jobs_warn_of_http(ngx_conf_t *cf,
     ngx_http_s3jobs_loc_conf_t *slcf);
 static ngx_str_t *ngx_http_s3jobs_remote_server(
@@ -64,6 +69,9 @@ static char  ngx_http_s3jobs_lines[] =
     "proxy_cache_key $s3jobs_cache_key;"
 #endif
     "}";
+
+
+static ngx_str_t  ngx_http_s3jobs_set_header = ngx_string("proxy_set_header");
 
 
 char *
@@ -111,7 +119,8 @@ char *
 ngx_http_s3jobs_check_lines(ngx_conf_t *cf, ngx_http_s3jobs_loc_conf_t *slcf)
 {
     if (ngx_http_s3jobs_check_handler(cf, slcf) != NGX_CONF_OK
-        || ngx_http_s3jobs_check_inherited(cf, slcf) != NGX_CONF_OK)
+        || ngx_http_s3jobs_check_inherited(cf, slcf) != NGX_CONF_OK
+        || ngx_http_s3jobs_check_headers(cf, slcf) != NGX_CONF_OK)
     {
         return NGX_CONF_ERROR;
     }
@@ -255,13 +264,98 @@ ngx_http_s3jobs_check_inherited(ngx_conf_t *cf,
 }
 
 
+/* nginx sends each line, and S3 refuses what is not signed or comes twice */
+
+static char *
+ngx_http_s3jobs_check_headers(ngx_conf_t *cf,
+    ngx_http_s3jobs_loc_conf_t *slcf)
+{
+    ngx_uint_t                 i;
+    ngx_array_t               *headers;
+    ngx_keyval_t              *header;
+    ngx_http_core_loc_conf_t  *clcf;
+
+    headers = ngx_http_s3jobs_proxy_value(
+                 ngx_http_conf_get_module_loc_conf(cf, ngx_http_proxy_module),
+                 &ngx_http_s3jobs_set_header);
+    header = headers->elts;
+
+    for (i = 0; i < headers->nelts; i++) {
+        if (ngx_http_s3jobs_spoils(header, i)) {
+            break;
+        }
+    }
+
+    if (i == headers->nelts) {
+        return NGX_CONF_OK;
+    }
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                  "\"proxy_set_header %V\" in location \"%V\" %s "
+                  "\"s3jobs on\" in %s:%ui",
+                  &header[i].key, &clcf->name,
+                  ngx_http_s3jobs_sets_header(&header[i].key)
+                  ? "sets again what is set by"
+                  : "would go up without being signed, which S3 Control "
+                    "refuses,",
+                  slcf->enable_place.file, slcf->enable_place.line);
+
+    return NGX_CONF_ERROR;
+}
+
+
+/* whether the header of this number is ours a second time, or unsigned */
+
+static ngx_uint_t
+ngx_http_s3jobs_spoils(ngx_keyval_t *header, ngx_uint_t i)
+{
+    ngx_str_t   *name;
+    ngx_uint_t   n;
+
+    name = &header[i].key;
+
+    if (!ngx_http_s3jobs_sets_header(name)) {
+        return ngx_strncasecmp(name->data, (u_char *) "X-Amz-", 6) == 0;
+    }
+
+    for (n = 0; n < i; n++) {
+        if (header[n].key.len == name->len
+            && ngx_strncasecmp(header[n].key.data, name->data, name->len) == 0)
+        {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+static ngx_uint_t
+ngx_http_s3jobs_sets_header(ngx_str_t *name)
+{
+    char  *p;
+
+    for (p = ngx_http_s3jobs_lines; *p != '}'; p = ngx_strchr(p, ';') + 1) {
+
+        if (ngx_strncmp(p, "proxy_set_header ", 17) == 0
+            && ngx_strncasecmp((u_char *) p + 17, name->data, name->len) == 0
+            && p[17 + name->len] == ' ')
+        {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
 char *
 ngx_http_s3jobs_check_off(ngx_conf_t *cf, ngx_http_s3jobs_loc_conf_t *slcf)
 {
     ngx_http_core_loc_conf_t     *clcf;
     ngx_http_s3jobs_main_conf_t  *smcf;
-
-    static ngx_str_t  set_header = ngx_string("proxy_set_header");
 
     smcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_s3jobs_module);
     clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
@@ -269,7 +363,8 @@ ngx_http_s3jobs_check_off(ngx_conf_t *cf, ngx_http_s3jobs_loc_conf_t *slcf)
     if (slcf->proxy_conf == NULL
         || clcf->handler == NULL
         || clcf->handler != smcf->proxy_handler
-        || !ngx_http_s3jobs_inherited(cf, slcf, &set_header))
+        || !ngx_http_s3jobs_inherited(cf, slcf,
+                                      &ngx_http_s3jobs_set_header))
     {
         return NGX_CONF_OK;
     }
@@ -294,11 +389,21 @@ static ngx_uint_t
 ngx_http_s3jobs_inherited(ngx_conf_t *cf, ngx_http_s3jobs_loc_conf_t *slcf,
     ngx_str_t *name)
 {
-    char           *on, *here;
-    ngx_command_t  *cmd;
+    void  *here;
 
-    on = slcf->proxy_conf;
     here = ngx_http_conf_get_module_loc_conf(cf, ngx_http_proxy_module);
+
+    return ngx_http_s3jobs_proxy_value(here, name)
+           == ngx_http_s3jobs_proxy_value(slcf->proxy_conf, name);
+}
+
+
+/* NULL for what has no place of its own in the proxy's configuration */
+
+static void *
+ngx_http_s3jobs_proxy_value(void *conf, ngx_str_t *name)
+{
+    ngx_command_t  *cmd;
 
     for (cmd = ngx_http_proxy_module.commands; cmd->name.len; cmd++) {
         if (cmd->name.len == name->len
@@ -308,8 +413,7 @@ ngx_http_s3jobs_inherited(ngx_conf_t *cf, ngx_http_s3jobs_loc_conf_t *slcf,
         }
     }
 
-    return cmd->offset == 0
-           || *(void **) (here + cmd->offset) == *(void **) (on + cmd->offset);
+    return cmd->offset ? *(void **) ((char *) conf + cmd->offset) : NULL;
 }
 
 
