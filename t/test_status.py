@@ -9,11 +9,13 @@ import re
 import shutil
 import subprocess
 import threading
+import time
 import urllib.parse
 
 import pytest
 
 from credentials import locations, source
+from gateway import place
 from nginx import BINARY, until
 from providers import Agent, Fault, held
 from s3control import CODES, KEY, SECRET, Reply
@@ -104,7 +106,9 @@ class Tally:
 
     def add(self, r):
         assert r.complete, r
-        code = r.json()['code'] if r.status >= 400 else ''
+        answer = r.json()
+        code = answer.get('code') or ''.join(
+            gap.get('code', '') for gap in answer.get('Incomplete', ()))
         with self.lock:
             self.n += 1
             self.answers[str(r.status), KNOWN.get(code, code)] += 1
@@ -121,7 +125,7 @@ TARGETS = ['/jobs', '/jobs?jobStatuses=Active', '/jobs?maxResults=3',
            '/jobs?maxResults=x', '/jobs?foo', '/jobs?nextToken=', '/none',
            *(f'/jobs?maxResults={n}' for n in SCRIPT)]
 KNOWN = {'SomethingNew': 'other', 'InternalServiceException':
-         'InternalService'}
+         'InternalService', 'InternalError': 'InternalError'}
 
 
 def test_exact(s3, nginx):
@@ -223,6 +227,95 @@ def test_pages(s3, nginx):
     with contextlib.suppress(AssertionError):
         until(lambda: told() == counted, timeout=20)
     assert told() == counted
+
+
+# of accounts whose pages S3 throttles, or fails to make, now and then
+MIXED = ['/jobs', '/jobs?maxResults=2', '/jobs?foo', '/pages',
+         '/pages?jobStatuses=Failed', '/merged', '/merged?maxResults=3',
+         '/merged?nextToken=x', '/half', '/refused']
+
+
+def test_mixed(s3, nginx):
+    """Pages, merged listings and tries, over two workers: one request of a
+    client each; and of S3's answers, all that there were."""
+    s3.page = 7
+    seen, tally = collections.Counter(), Tally()
+    rng = random.Random(1)
+
+    def reply(request):
+        with tally.lock:
+            code, status = '', 200
+            if request.account == '000000000002':
+                code, status = 'AccessDenied', 403
+            elif rng.random() < 0.2:
+                code, status = rng.choice([('SlowDown', 503),
+                                           ('InternalError', 500)])
+            seen[str(status), KNOWN.get(code, code)] += 1
+        return Reply(error=code, status=status,
+                     headers=(('Retry-After', '0'),)) if code else None
+
+    s3.always(reply)
+    pages = 's3jobs_json on; s3jobs_max_pages 9; s3jobs_tries 90 1h;'
+    gw = nginx(workers=2, location='s3jobs_json on; s3jobs_tries 90 1h;',
+               server=PLACES + place('/pages', pages)
+               + place('/one', pages, account='000000000001')
+               + place('/no', pages, account='000000000002')
+               + 'location /merged { s3jobs_merge /pages /one; }'
+               'location /half { s3jobs_merge /pages /no; }'
+               'location /refused { s3jobs_merge /no; }')
+
+    def ask(seed):
+        chosen = random.Random(seed)
+        for _ in range(60):
+            tally.add(gw.get(chosen.choice(MIXED)))
+
+    threads = [threading.Thread(target=ask, args=(i,)) for i in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert tally.n == 360
+
+    def told():
+        m = metrics(gw)
+        return {'requests': m['requests_total'],
+                'answers': m['upstream_responses_total'],
+                'retries': m['retries_total'],
+                'signatures': m['signatures_total']['ops',],
+                'jobs': m['jobs_total'], 'json':
+                m['document_bytes_total']['json',]}
+
+    # each of these answers was followed by another try
+    counted = {'requests': dict(tally.answers), 'answers': dict(seen),
+               'retries': {('throttled',): seen['503', 'SlowDown'],
+                           ('failed',): seen['500', KNOWN['InternalError']],
+                           ('credentials',): 0, ('clock',): 0},
+               'signatures': len(s3.requests), 'jobs': tally.jobs,
+               'json': tally.json}
+    with contextlib.suppress(AssertionError):
+        until(lambda: told() == counted, timeout=20)
+    assert told() == counted
+    assert len(seen) == 4 and min(seen.values()) > 9
+    assert {status for status, _ in tally.answers} == {'200', '400', '403'}
+
+
+def test_retries_for_credentials_and_clock(s3, nginx):
+    with Agent(s3, lifetime=3600) as agent:
+        gw = nginx(sources=source('ops', 'container', uri=agent.uri),
+                   server=PLACES)
+        s3.script(Reply(error='ExpiredToken'))
+        assert gw.get().status == 200
+        s3.clock = lambda: time.time() + 3600
+        for key in s3.keys.values():
+            key.expires = None
+        assert gw.get().status == 200
+        s3.script(Reply(error='SlowDown', headers=(('Retry-After', '0'),)))
+        assert gw.get().status == 200
+        retries = metrics(gw)['retries_total']
+        assert retries == {('credentials',): 1, ('clock',): 1,
+                           ('throttled',): 1, ('failed',): 0}
+        told = gw.get('/json').json()['retries']
+        assert told == {name: n for (name,), n in retries.items()}
 
 
 def test_ready(s3, nginx, clock):

@@ -39,7 +39,7 @@ ngx_http_s3jobs_count_request(ngx_http_request_t *r)
 
     slcf = ngx_http_get_module_loc_conf(r, ngx_http_s3jobs_module);
 
-    if (!slcf->enable || r != r->main) {
+    if (r != r->main || !(slcf->enable || slcf->merge)) {
         return NGX_OK;
     }
 
