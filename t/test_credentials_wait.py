@@ -36,6 +36,34 @@ def test_wait(s3, nginx):
     silent.sock.close()
 
 
+def test_inheritance(s3, nginx):
+    """http, server, location, nested location: the innermost counts."""
+    silent = Silent()
+    wait, none = (f's3jobs_credentials_timeout {t};' for t in ('1h', '0'))
+
+    def place(server_level, location_level, nested):
+        gw = nginx(
+            sources=source('ops', 'container', uri=silent.url + '/x'),
+            path='/', location=location_level + 'location = /jobs {'
+            f'{nested} proxy_pass http://s3control; }}',
+            server=STATUS + server_level)       # http says 1h
+        with gw.connect() as client:
+            client.send('GET /jobs HTTP/1.1\r\nHost: h\r\n\r\n')
+            if wait_is(server_level, location_level, nested):
+                writing(gw, 1)
+                client.abort()
+                return
+            assert client.response().status == 503
+
+    def wait_is(*levels):
+        return ([wait, *filter(None, levels)][-1]) == wait
+
+    for levels in (('', '', ''), (none, '', ''), (none, wait, ''),
+                   ('', none, ''), (none, '', wait), ('', wait, none)):
+        place(*levels)
+    silent.sock.close()
+
+
 def test_no_wait_in_vain(s3, nginx):
     """Nothing to wait for: expired, or nothing to fetch with."""
     gw = nginx(env={'AWS_ACCESS_KEY_ID': None, 'AWS_SECRET_ACCESS_KEY': None},
