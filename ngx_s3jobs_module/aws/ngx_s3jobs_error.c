@@ -280,8 +280,9 @@ ngx_s3jobs_error_xml_text(ngx_s3jobs_out_t *out, ngx_str_t *s)
     while (p < last) {
         start = p;
 
-        while (p < last && *p >= 0x20 && *p < 0x7f
-               && *p != '&' && *p != '<' && *p != '>')
+        while (p < last
+               && ((*p > '>' && *p < 0x7f)
+                   || (*p >= ' ' && *p < '<' && *p != '&')))
         {
             p++;
         }

@@ -158,12 +158,6 @@ ngx_s3jobs_query_pair(u_char *p, u_char *last, ngx_s3jobs_query_t *q,
     err->name.data = name.data;
     err->name.len = ngx_min(name.len, NGX_S3JOBS_QUERY_NAME_MAX);
 
-    if (!ngx_s3jobs_query_encoded(&name)) {
-        ngx_str_set(&err->text, "is not valid percent-encoding: "
-                                NGX_S3JOBS_QUERY_NAMES);
-        return NGX_DECLINED;
-    }
-
     for (i = 0; i < NGX_S3JOBS_QUERY_NARGS; i++) {
         arg = &ngx_s3jobs_query_args[i];
 
@@ -184,7 +178,13 @@ ngx_s3jobs_query_pair(u_char *p, u_char *last, ngx_s3jobs_query_t *q,
         return arg->parse(&value, q, err);
     }
 
-    ngx_str_set(&err->text, "is unknown: " NGX_S3JOBS_QUERY_NAMES);
+    if (!ngx_s3jobs_query_encoded(&name)) {
+        ngx_str_set(&err->text, "is not valid percent-encoding: "
+                                NGX_S3JOBS_QUERY_NAMES);
+
+    } else {
+        ngx_str_set(&err->text, "is unknown: " NGX_S3JOBS_QUERY_NAMES);
+    }
 
     return NGX_DECLINED;
 }
@@ -415,7 +415,7 @@ ngx_s3jobs_query_length(ngx_s3jobs_query_t *q)
 
     len = 0;
 
-    for (n = 0; n < NGX_S3JOBS_QUERY_NSTATUSES; n++) {
+    for (n = 0; q->statuses >> n; n++) {
         if (q->statuses & ((ngx_uint_t) 1 << n)) {
             len += sizeof("&jobStatuses=") - 1;
             len += ngx_s3jobs_query_status[n].len;
@@ -460,7 +460,7 @@ ngx_s3jobs_query_write(u_char *p, ngx_s3jobs_query_t *q)
 
     start = p;
 
-    for (n = 0; n < NGX_S3JOBS_QUERY_NSTATUSES; n++) {
+    for (n = 0; q->statuses >> n; n++) {
         if (q->statuses & ((ngx_uint_t) 1 << n)) {
             p = ngx_s3jobs_query_write_name(p, start,
                                             NGX_S3JOBS_QUERY_ARG_STATUSES);

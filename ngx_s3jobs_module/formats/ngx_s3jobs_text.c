@@ -24,6 +24,12 @@ ngx_s3jobs_text_clean(ngx_str_t *s)
 
     for (p = s->data; p < last; p += n) {
 
+        if (*p >= 0x20 && *p < 0x7f) {
+            *to++ = *p;
+            n = 1;
+            continue;
+        }
+
         n = ngx_s3jobs_utf8_length(p, last);
 
         if (n <= 0) {

@@ -16,19 +16,31 @@
 
 static ngx_table_elt_t *ngx_http_s3jobs_next_header(ngx_list_part_t **part,
     ngx_uint_t *i, const char *name);
+static ngx_uint_t ngx_http_s3jobs_is_id(ngx_table_elt_t *h);
 static ngx_uint_t ngx_http_s3jobs_header_in(ngx_table_elt_t *h,
-    const char **names);
+    const ngx_str_t *names);
 
 
-static const char  *ngx_http_s3jobs_ids[] = {
-    "x-amz-request-id", "x-amz-id-2", NULL
+static const ngx_str_t  ngx_http_s3jobs_ids[] = {
+    ngx_string("x-amz-request-id"),
+    ngx_string("x-amz-id-2"),
+    ngx_null_string
 };
 
 
-static const char  *ngx_http_s3jobs_metadata[] = {
-    "content-digest", "content-disposition", "content-language",
-    "content-location", "content-md5", "content-range", "digest",
-    "repr-digest", "signature", "signature-input", "x-amz-checksum-", NULL
+static const ngx_str_t  ngx_http_s3jobs_metadata[] = {
+    ngx_string("content-digest"),
+    ngx_string("content-disposition"),
+    ngx_string("content-language"),
+    ngx_string("content-location"),
+    ngx_string("content-md5"),
+    ngx_string("content-range"),
+    ngx_string("digest"),
+    ngx_string("repr-digest"),
+    ngx_string("signature"),
+    ngx_string("signature-input"),
+    ngx_string("x-amz-checksum-"),
+    ngx_null_string
 };
 
 
@@ -52,31 +64,67 @@ void
 ngx_http_s3jobs_upstream_ids(ngx_http_request_t *r,
     ngx_http_s3jobs_ctx_t *ctx)
 {
-    ngx_uint_t        i;
-    ngx_str_t        *value;
+    ngx_str_t        *id;
+    ngx_uint_t        i, visible, hidden;
     ngx_list_part_t  *part;
     ngx_table_elt_t  *h;
 
-    value = ngx_http_s3jobs_find_header(r, "x-amz-request-id");
+    i = 0;
+    id = NULL;
+    hidden = 0;
+    part = &r->upstream->headers_in.headers.part;
 
-    if (value
-        && value->len <= NGX_S3JOBS_REQUEST_ID_MAX
-        && ngx_s3jobs_text_visible(value))
-    {
-        ctx->request_id = *value;
+    while ((h = ngx_http_s3jobs_next_header(&part, &i, NULL)) != NULL) {
+
+        if (!ngx_http_s3jobs_is_id(h)) {
+            continue;
+        }
+
+        visible = ngx_s3jobs_text_visible(&h->value);
+        hidden |= !visible;
+
+        if (id == NULL && h->key.len == ngx_http_s3jobs_ids[0].len) {
+            id = &h->value;
+
+            if (visible && id->len <= NGX_S3JOBS_REQUEST_ID_MAX) {
+                ctx->request_id = *id;
+            }
+        }
+    }
+
+    if (!hidden) {
+        return;
     }
 
     i = 0;
     part = &r->headers_out.headers.part;
 
     while ((h = ngx_http_s3jobs_next_header(&part, &i, NULL)) != NULL) {
-        if (h->value.data != ctx->request_id.data
-            && ngx_http_s3jobs_header_in(h, ngx_http_s3jobs_ids)
+        if (ngx_http_s3jobs_header_in(h, ngx_http_s3jobs_ids)
             && !ngx_s3jobs_text_visible(&h->value))
         {
             h->hash = 0;
         }
     }
+}
+
+
+/* nginx has the names of S3's headers in lower case, too */
+
+static ngx_uint_t
+ngx_http_s3jobs_is_id(ngx_table_elt_t *h)
+{
+    const ngx_str_t  *name;
+
+    for (name = ngx_http_s3jobs_ids; name->len; name++) {
+        if (h->key.len == name->len
+            && ngx_memcmp(h->lowcase_key, name->data, name->len) == 0)
+        {
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 
@@ -258,25 +306,24 @@ ngx_http_s3jobs_next_header(ngx_list_part_t **part, ngx_uint_t *i,
 /* a name of the table that ends with "-" stands for all that begin so */
 
 static ngx_uint_t
-ngx_http_s3jobs_header_in(ngx_table_elt_t *h, const char **names)
+ngx_http_s3jobs_header_in(ngx_table_elt_t *h, const ngx_str_t *names)
 {
-    size_t  len;
+    u_char  c;
 
-    for ( /* void */ ; *names; names++) {
+    if (h->key.len == 0) {
+        return 0;
+    }
 
-        if (h->key.len == 0 || ngx_tolower(h->key.data[0]) != **names) {
-            continue;
-        }
+    c = ngx_tolower(h->key.data[0]);
 
-        len = ngx_strlen(*names);
+    for ( /* void */ ; names->len; names++) {
 
-        if (h->key.len < len
-            || ngx_strncasecmp(h->key.data, (u_char *) *names, len) != 0)
+        if (names->data[0] == c
+            && (h->key.len == names->len
+                || (h->key.len > names->len
+                    && names->data[names->len - 1] == '-'))
+            && ngx_strncasecmp(h->key.data, names->data, names->len) == 0)
         {
-            continue;
-        }
-
-        if (h->key.len == len || (*names)[len - 1] == '-') {
             return 1;
         }
     }
