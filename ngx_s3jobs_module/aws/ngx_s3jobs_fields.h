@@ -130,14 +130,19 @@ ngx_s3jobs_field_same(const u_char *a, const u_char *b, size_t len)
         return i == j;
     }
 
-    for (n = 0; n + 8 < len; n += 8) {
+    n = 0;
+
+    do {
         ngx_memcpy(&v, a + n, 8);
         ngx_memcpy(&w, b + n, 8);
 
         if (v != w) {
             return 0;
         }
-    }
+
+        n += 8;
+
+    } while (n + 8 < len);
 
     ngx_memcpy(&v, a + len - 8, 8);
     ngx_memcpy(&w, b + len - 8, 8);

@@ -24,9 +24,9 @@
  * numbers; numbers that are none; DEL, controls, U+2028, U+2029, U+FFFE,
  * U+FFFF; what does not fit a block of the parser.  Outside of the entries:
  * all but the XML declaration for UTF-8, the root, with the namespace that
- * S3 gives it or none, Jobs and a NextToken that needs no escape, each of
- * them once, and white space.  What follows such an entry may be plain again,
- * but nothing behind a CDATA section, comment or processing instruction is.
+ * S3 gives it or none, Jobs, a NextToken that needs no escape, and white
+ * space.  What follows such an entry may be plain again, but nothing behind a
+ * CDATA section, comment or processing instruction is.
  */
 
 
@@ -111,8 +111,8 @@ static ngx_int_t ngx_s3jobs_plain_failed(u_char *p, u_char *last);
 /* what an entry may be called */
 
 static const ngx_str_t  ngx_s3jobs_plain_names[] = {
-    ngx_string("member"),
-    ngx_string("JobListDescriptor")
+    ngx_s3jobs_name("member"),
+    ngx_s3jobs_name("JobListDescriptor")
 };
 
 
@@ -259,16 +259,15 @@ ngx_s3jobs_plain_root(ngx_s3jobs_listing_t *l, ngx_s3jobs_sax_text_t *t)
         return ngx_s3jobs_plain_failed(p, t->last);
     }
 
-    if (l->element->seen & (1u << (field - l->document->fields))) {
-        return NGX_DECLINED;
-    }
-
     p += 1 + field->name.len;
 
     if (*p == '/') {
         t->pos = p + 2;
         ngx_s3jobs_element_start(l, field->name.data, field->name.len);
-        ngx_s3jobs_element_end(l);
+
+        if (ngx_s3jobs_sax_error(l->sax) == NULL) {
+            ngx_s3jobs_element_end(l);
+        }
 
         return NGX_OK;
     }
@@ -633,11 +632,10 @@ ngx_s3jobs_plain_string(ngx_s3jobs_plain_t *s, const ngx_str_t *name)
         return NGX_OK;
     }
 
-    s->p++;
+    p = s->p + 1;
+    d = s->d;
 
     for ( ;; ) {
-        p = s->p;
-        d = s->d;
 
         for ( ;; ) {
             ngx_memcpy(&v, p, 8);
@@ -659,23 +657,29 @@ ngx_s3jobs_plain_string(ngx_s3jobs_plain_t *s, const ngx_str_t *name)
 #endif
 
         s->p = p;
-        s->d = d;
 
         if (*p == '<') {
             break;
         }
 
+        s->d = d;
+
         if (ngx_s3jobs_plain_escape(s) != NGX_OK) {
             return NGX_DECLINED;
         }
+
+        p = s->p;
+        d = s->d;
     }
 
     if (!ngx_s3jobs_plain_closes(p, name)) {
         return NGX_DECLINED;
     }
 
-    *s->d++ = '"';
-    s->p += name->len + 3;
+    *d++ = '"';
+
+    s->d = d;
+    s->p = p + name->len + 3;
 
     return NGX_OK;
 }
@@ -778,22 +782,19 @@ ngx_s3jobs_plain_is(u_char *p, const ngx_str_t *s)
 static ngx_inline ngx_uint_t
 ngx_s3jobs_plain_opens(u_char *p, const ngx_str_t *name)
 {
-    if (!ngx_s3jobs_plain_is(p, name)) {
-        return 0;
+    if (ngx_s3jobs_field_same(p, name->data, name->len + 1)) {
+        return 1;
     }
 
-    p += name->len;
-
-    return *p == '>' || (*p == '/' && p[1] == '>');
+    return ngx_s3jobs_plain_is(p, name)
+           && p[name->len] == '/' && p[name->len + 1] == '>';
 }
 
 
 static ngx_inline ngx_uint_t
 ngx_s3jobs_plain_closes(u_char *p, const ngx_str_t *name)
 {
-    return p[0] == '<' && p[1] == '/'
-           && ngx_s3jobs_plain_is(p + 2, name)
-           && p[2 + name->len] == '>';
+    return ngx_s3jobs_field_same(p, name->data - 2, name->len + 3);
 }
 
 

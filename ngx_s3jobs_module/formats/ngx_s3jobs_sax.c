@@ -195,9 +195,13 @@ ngx_s3jobs_sax_destroy(ngx_s3jobs_sax_t *sax)
         xmlResetLastError();
     }
 
-    /* a document of STS holds secrets */
+    if (sax->handler->take == NULL) {
 
-    OPENSSL_cleanse(sax->block, ngx_max(sax->used, sax->len));
+        /* a document of STS holds secrets, a listing does not */
+
+        OPENSSL_cleanse(sax->block, ngx_max(sax->used, sax->len));
+    }
+
     free(sax);
 }
 
