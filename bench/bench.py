@@ -30,7 +30,7 @@ NGINXES = {
                                 'more': fronts.NJS_HTTP}),
     'xslt': (fronts.XSLT_FRONTS, {'module': fronts.XSLT_MODULE}),
 }
-FRONTS = {'plain': 'plain', 'hdrs': 'plain', 'hit': 'plain', 'xml': 'ours',
+FRONTS = {'plain': 'plain', 'hdrs': 'plain', 'its-hit': 'plain', 'xml': 'ours',
           'our-hit': 'ours', 'json': 'ours', 'njs': 'njs',
           'njs-json': 'njs', 'xslt': 'xslt'}
 JSON = 'json', 'njs-json', 'xslt'

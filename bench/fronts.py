@@ -92,7 +92,7 @@ def ours(front, lines=''):
 
 # by the nginx that they live in: plain ones in one that knows no module
 PLAIN_FRONTS = (plain('plain') + plain('hdrs', HDRS)
-                + plain('hit', CACHE))
+                + plain('its-hit', CACHE))
 OUR_FRONTS = (ours('xml') + ours('json', 's3jobs_json on;')
               + ours('our-hit', CACHE)
               + plain('beside'))

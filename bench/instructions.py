@@ -36,7 +36,7 @@ REFUSED = 1001                  # maxResults is at most 1000
 # rows of requests: the name, the front, jobs, requests in a batch
 PLAIN = (('404', '404', 1, 20), ('plain 1', 'plain', 1, 20),
          ('plain 100', 'plain', 100, 5), ('plain 1000', 'plain', 1000, 1),
-         ('hdrs 1', 'hdrs', 1, 20), ('hit 1', 'hit', 1, 20))
+         ('hdrs 1', 'hdrs', 1, 20), ('hit 1', 'its-hit', 1, 20))
 OURS = (('beside 1', 'beside', 1, 20),
         ('refused XML', 'xml', REFUSED, 20),
         ('refused JSON', 'json', REFUSED, 20),
