@@ -1,7 +1,12 @@
-"""s3jobs_merge: several listings in one answer."""
+"""s3jobs_merge: several listings in one answer.
+
+S3JOBS_LONG=1 for listings of 100,000 jobs to a slow client, not 1,000."""
 
 import gzip
+import os
+import socket
 import threading
+import time
 import urllib.parse
 
 import pytest
@@ -10,6 +15,7 @@ from gateway import place, strict_json, told
 from jobs import Many
 from nginx import until
 from s3control import Reply
+from test_stream import memory
 from troubles import at_page
 
 ACCOUNTS = {'prod': '123456789012', 'dev': '210987654321',
@@ -332,6 +338,37 @@ def test_client_that_leaves(s3, merged, location):
         s3.always(at_page(2, *[Reply(never=True)] * 12))
     s3.reset()
     check_whole(s3, listing(gw.get()))
+
+
+def test_memory_and_a_slow_client(s3, merged):
+    """24 listings: it is the same from their first pages to the last."""
+    many = [(who, where) for who in ACCOUNTS for where in REGIONS + (
+        'eu-west-2', 'eu-north-1', 'sa-east-1', 'ca-west-1')]
+    n = 100000 if os.environ.get('S3JOBS_LONG') else 1000
+    gw = merged(many, jobs=n, size=n // 20 if n < 20000 else 1000,
+                pages=1000, log_format='$status $s3jobs_jobs $s3jobs_pages')
+    seen, jobs, next_look, tail = [], 0, 0, b''
+    with gw.connect() as client:
+        client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        client.send('GET /jobs HTTP/1.1\r\nHost: x\r\n\r\n')
+        client.head()
+        s3.wait_for(24)
+        while size := int(client.wire.until(b'\r\n'), 16):
+            data = bytearray(tail)
+            client.wire.take(data, size + 2)
+            jobs += data.count(b'"JobId"')
+            tail = bytes(data[-8:-2])
+            time.sleep(0.0005)
+            if jobs >= next_look:
+                next_look = jobs + n // 2
+                seen.append((jobs, memory(gw, 'VmRSS')))
+                s3.clear()
+    assert jobs == 24 * n and tail.endswith(b'}]}')
+    assert until(gw.access) == [f'200 {24 * n} {24 * (n // s3.page)}']
+    early = max(rss for jobs, rss in seen if jobs < 6 * n)
+    late = max(rss for jobs, rss in seen if jobs >= 6 * n)
+    print(f'{jobs} jobs, {early} kB in the first quarter, {late} kB later')
+    assert late - early < 1024
 
 
 def test_many_clients(s3, merged):

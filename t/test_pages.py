@@ -1,6 +1,10 @@
-"""s3jobs_max_pages: all pages of a listing in one answer."""
+"""s3jobs_max_pages: all pages of a listing in one answer.
 
+S3JOBS_LONG=1 for 200 clients at once instead of 30."""
+
+import concurrent.futures
 import gzip
+import os
 import socket
 import subprocess
 import urllib.parse
@@ -12,7 +16,7 @@ from gateway import place, strict_json, told
 from jobs import Many
 from nginx import until
 from s3control import ACCOUNT, REGION, Reply
-from troubles import at_page
+from troubles import THROTTLES, at_page, share
 
 OTHER = '210987654321'
 JOBS, SIZE = 95, 10         # ten pages, the last one of 5
@@ -556,6 +560,41 @@ def test_memory_does_not_grow_with_pages(s3, paged, tmp_path, lines):
     s3.set_jobs(OTHER, Many(OTHER, REGION, 6000))
     assert listing(gw.get('/more')) == {'Jobs': s3.jobs(OTHER)[:]}
     assert resident(worker) - before < 500
+
+
+def test_many_clients_at_once(s3, paged):
+    """Of 20 pages each, while S3 throttles; one reads byte by byte, and a
+    tenth leave.  What they took is free then."""
+    n = 200 if os.environ.get('S3JOBS_LONG') else 30
+    gw = paged(size=5, jobs=100, location='s3jobs_tries 20 10m;')
+    s3.always(share(.1, *THROTTLES))
+
+    def client(i):
+        if i % 10 and i != 1:
+            return check_whole(s3, gw.get(), 100)
+        with gw.connect() as c:
+            c.send('GET /jobs HTTP/1.1\r\nHost: x\r\n\r\n')
+            if i != 1:
+                c.head()
+                return c.abort()
+            c.wire.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            r = c.head()
+            while r.body.count(b'"JobId"') < 10:
+                size = int(c.wire.until(b'\r\n'), 16)
+                for _ in range(size):
+                    c.wire.take(r.body, 1)
+                c.wire.until(b'\r\n')
+            c.body(r)
+            check_whole(s3, r, 100)
+
+    [worker] = gw.workers()
+    used = []
+    for _ in range(3):
+        with concurrent.futures.ThreadPoolExecutor(n) as pool:
+            assert len([*pool.map(client, range(n))]) == n
+        used.append(resident(worker))
+    print(f'{n} clients, {used} kB')
+    assert used[2] - used[1] < 1024
 
 
 @pytest.mark.parametrize('value', ['0', '-1', 'all', '100001', '1 2', ''])
