@@ -16,7 +16,7 @@ from jobs import Many
 from nginx import until
 from s3control import Reply
 from test_stream import memory
-from troubles import at_page
+from troubles import STALL, at_page
 
 ACCOUNTS = {'prod': '123456789012', 'dev': '210987654321',
             'lab': '000000000042'}
@@ -197,6 +197,24 @@ def test_some_fail(s3, merged):
         s3.jobs(ACCOUNTS['lab'], 'us-east-1')[:2 * SIZE]
 
 
+def test_stall_in_the_middle_of_a_page(s3, merged):
+    """It is given up, and holds up nobody."""
+    gw = merged(location='proxy_read_timeout 300ms; s3jobs_tries 1;')
+    stalled = ACCOUNTS['dev'], 'us-east-1'
+    s3.always(lambda request: STALL if request.page == 3 and stalled == (
+        request.account, request.region) else None)
+    document = listing(gw.get())
+    [left] = document['Incomplete']
+    assert (left['AccountId'], left['Region']) == stalled
+    assert (left['status'], left['code']) == (502, 'BadUpstreamResponse')
+    assert left['NextToken'] == [*s3.pages(*stalled)][1]['NextToken']
+    assert of(document, 'dev', 'us-east-1') == s3.jobs(*stalled)[:2 * SIZE]
+    check_jobs(s3, {'Jobs': [
+        job for job in document['Jobs'] if stalled != (
+            job['AccountId'], job['Region'])]},
+        [w for w in ALL if w != ('dev', 'us-east-1')])
+
+
 def test_account_that_is_unknown(s3, merged):
     gw = merged([('prod', 'eu-west-1'), ('nobody', 'eu-west-1')])
     document = listing(gw.get())
@@ -241,6 +259,16 @@ def test_head(s3, merged):
             assert r.status == 200
             assert r.header('Content-Type') == 'application/json'
         check_whole(s3, listing(client.request('/jobs')))
+
+
+def test_head_of_what_cannot_be_read(s3, merged):
+    gw = merged()
+    s3.always(Reply(error='AccessDenied'))
+    with gw.connect() as client:
+        for method in 'HEAD', 'GET', 'HEAD':
+            r = client.request('/jobs', method=method)
+            assert r.status == 403 and r.complete
+            assert bool(r.body) == (method == 'GET')
 
 
 @pytest.mark.parametrize('accept, status', [
@@ -296,7 +324,19 @@ def test_http_2(s3, merged):
     gw = merged(h2=True)
     for _ in range(3):
         check_whole(s3, listing(gw.get_h2()))
-    gw.get_h2(method='HEAD')
+    r = gw.get_h2(method='HEAD')
+    assert r.status == 200 and r.header('Content-Type') == 'application/json'
+    assert r.complete and not r.body
+
+
+def test_http_2_and_gzip(s3, merged):
+    gw = merged(h2=True, lines='gzip on; gzip_types application/json;'
+                'gzip_min_length 0;')
+    for _ in range(3):
+        r = gw.get_h2(headers=[('Accept-Encoding', 'gzip')])
+        assert r.header('Content-Encoding') == 'gzip'
+        r.body = gzip.decompress(bytes(r.body))
+        check_whole(s3, listing(r))
 
 
 def test_in_ssi(s3, merged):
@@ -316,6 +356,25 @@ def test_hits_ask_nothing(s3, merged, tmp_path):
     for _ in range(3):
         check_whole(s3, listing(gw.get()))
     assert len(s3.requests) == 48
+
+
+def test_stale_pages_are_refreshed(s3, merged, tmp_path):
+    gw = merged(ALL[:3], http=f'proxy_cache_path {tmp_path}/cache'
+                ' keys_zone=c:1m;', location='proxy_cache c;'
+                'proxy_cache_valid 200 1s; proxy_cache_background_update on;'
+                'proxy_cache_use_stale updating;')
+    check_whole(s3, listing(gw.get()), ALL[:3])
+    for who, where in ALL[:3]:
+        s3.set_jobs(ACCOUNTS[who], [{**job, 'Priority': 77} for job in
+                                    s3.jobs(ACCOUNTS[who], where)], where)
+
+    def refreshed():
+        document = listing(gw.get())
+        assert len(document['Jobs']) == 3 * 35
+        return {job['Priority'] for job in document['Jobs']} == {77}
+    until(refreshed, what='refreshed listings')
+    check_whole(s3, listing(gw.get()), ALL[:3])
+    assert {r.verdict for r in s3.requests} == {None}
 
 
 def test_slow_s3_is_no_slow_client(s3, merged):

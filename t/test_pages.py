@@ -16,7 +16,7 @@ from gateway import place, strict_json, told
 from jobs import Many
 from nginx import until
 from s3control import ACCOUNT, REGION, Reply
-from troubles import THROTTLES, at_page, share
+from troubles import STALL, THROTTLES, at_page, share
 
 OTHER = '210987654321'
 JOBS, SIZE = 95, 10         # ten pages, the last one of 5
@@ -47,6 +47,7 @@ FAILURES = {
     'no-answer': (Reply(raw=b''), 502, 'BadGateway'),
     'stalled': (Reply(never=True), 504, 'GatewayTimeout'),
     'stalled-in-body': (Reply(body_delay=3), 502, 'BadUpstreamResponse'),
+    'stalled-in-entry': (STALL, 502, 'BadUpstreamResponse'),
 }
 
 

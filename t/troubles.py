@@ -11,6 +11,11 @@ THROTTLES = (Reply(error='SlowDown'),
              Reply(status=429, body=b''),
              Reply(error='TooManyRequestsException'))
 
+# an answer that stops in the middle of an entry and does not go on
+STALL = Reply(raw=b'HTTP/1.1 200 OK\r\nContent-Type: application/xml\r\n'
+              b'Content-Length: 100000\r\n\r\n<ListJobsResult><Jobs><member>'
+              b'<JobId>x</JobId></member><member><JobId>y', never=True)
+
 
 def share(part, *replies, seed=1):
     """One of the replies to this part of the requests, by chance."""
