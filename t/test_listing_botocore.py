@@ -698,16 +698,17 @@ def leaves(shape, path=()):
         yield path, kind
 
 
-def kinds(value, path=()):
-    if isinstance(value, dict):
-        if 'UserMetadata' in path[-1:]:
-            yield path, 'map'
+def kinds(value, shape, path=()):
+    """The paths and types of what is no string in a value of the model."""
+    if shape.type_name == 'structure':
         for name, child in value.items():
-            yield from kinds(child, path + (name,))
+            yield from kinds(child, shape.members[name], path + (name,))
+    elif isinstance(value, dict):
+        yield path, 'map'
     elif isinstance(value, list):
         yield path, 'list'
         for child in value:
-            yield from kinds(child, path + (0,))
+            yield from kinds(child, shape.member, path + (0,))
     elif isinstance(value, (bool, Number)):
         yield path, 'boolean' if value in (True, False) else 'number'
 
@@ -729,7 +730,7 @@ def test_describe_job(job_driver):
                                  'body': document}, JOB_SHAPE)
         del expected['ResponseMetadata']
         assert plain(made) == plain(expected), document
-        met |= set(kinds(made))
+        met |= set(kinds(made, JOB_SHAPE))
     wanted = {(path, 'number' if kind in ('integer', 'long') else kind)
               for path, kind in leaves(JOB_SHAPE)}
     assert wanted and wanted <= met
