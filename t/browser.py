@@ -24,6 +24,11 @@ import pytest
 
 from nginx import BUILD, until
 
+# where it is absent, those who import this are skipped
+Keys = pytest.importorskip(
+    'selenium.webdriver.common.keys',
+    reason='the browser tests need python3-selenium: make deps').Keys
+
 SHOTS = BUILD / 'page'
 FLAGS = ('--headless=new', '--disable-gpu', '--disable-quic',
          '--no-first-run', '--disable-background-networking',
@@ -39,10 +44,6 @@ INSIDE = ('data:', 'blob:', 'about:', 'chrome:', 'devtools:')
 
 def missing():
     """Why there is no browser here, or None."""
-    try:
-        import selenium     # noqa: F401
-    except ImportError:
-        return 'the browser tests need python3-selenium: make deps'
     for program in 'chromium', 'chromedriver':
         if not shutil.which(program):
             return f'the browser tests need {program}: make deps'

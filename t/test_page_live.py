@@ -4,9 +4,8 @@ what goes wrong; as test_page on JSON from Python."""
 import time
 
 import pytest
-from selenium.webdriver.common.keys import Keys
 
-from browser import browser, chromium           # noqa: F401
+from browser import Keys, browser, chromium           # noqa: F401
 from fleet import Fleet
 from nginx import until
 from page_api import Problem, Raw

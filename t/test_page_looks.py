@@ -4,9 +4,8 @@ axe-core, print, no JavaScript, headers.  What was seen is in build/page."""
 import gzip
 
 import pytest
-from selenium.webdriver.common.keys import Keys
 
-from browser import browser, chromium           # noqa: F401
+from browser import Keys, browser, chromium           # noqa: F401
 from fleet import Fleet
 from nginx import ROOT
 from page_api import Problem
