@@ -40,6 +40,7 @@ typedef struct {
 
 struct ngx_s3jobs_sax_s {
     xmlParserCtxtPtr                 ctxt;
+    ngx_s3jobs_sax_name_t           *names;       /* made with it */
     const ngx_s3jobs_sax_handler_t  *handler;
     void                            *data;
     const char                      *reason;
@@ -63,7 +64,8 @@ struct ngx_s3jobs_sax_s {
     unsigned                         open:1;      /* '<' was given last */
     unsigned                         take:1;
 
-    ngx_s3jobs_sax_name_t            names[NGX_S3JOBS_SAX_NAMES];
+    /* not zeroed at first */
+
     char                             error[128];
     u_char                           block[NGX_S3JOBS_SAX_TEXT_MAX
                                            + NGX_S3JOBS_SAX_ZEROS];
@@ -130,13 +132,14 @@ ngx_s3jobs_sax_create(const ngx_s3jobs_sax_handler_t *handler, void *data)
         return NULL;
     }
 
-    ngx_memzero(sax, offsetof(ngx_s3jobs_sax_t, names));
+    ngx_memzero(sax, offsetof(ngx_s3jobs_sax_t, error));
 
     sax->handler = handler;
     sax->data = data;
     sax->take = (handler->take != NULL);
 
     if (!sax->take && ngx_s3jobs_sax_open(sax) != NGX_OK) {
+        free(sax->names);
         free(sax);
         return NULL;
     }
@@ -150,7 +153,12 @@ ngx_s3jobs_sax_open(ngx_s3jobs_sax_t *sax)
 {
     xmlSAXHandler  h;
 
-    ngx_memzero(sax->names, sizeof(sax->names));
+    sax->names = calloc(NGX_S3JOBS_SAX_NAMES, sizeof(ngx_s3jobs_sax_name_t));
+
+    if (sax->names == NULL) {
+        return NGX_ERROR;
+    }
+
     sax->error[0] = '\0';
 
     ngx_memzero(&h, sizeof(xmlSAXHandler));
@@ -202,6 +210,7 @@ ngx_s3jobs_sax_destroy(ngx_s3jobs_sax_t *sax)
         OPENSSL_cleanse(sax->block, ngx_max(sax->used, sax->len));
     }
 
+    free(sax->names);
     free(sax);
 }
 
