@@ -1,6 +1,7 @@
 """What S3, or something between, may answer that is no listing; what it may
 not do to nginx; and what of an answer is true of the JSON."""
 
+import gzip
 import re
 
 import pytest
@@ -63,6 +64,247 @@ def test_a_status_that_is_no_answer(s3, nginx, status, mode, buffering):
         if not r.closed:
             assert client.request('/jobs?maxResults=x').status == 400
     assert gw.get('/jobs').status == 200
+
+
+@pytest.mark.parametrize('mode', MODES)
+def test_at_once(s3, nginx, mode):
+    """Not when the connection to S3 ends, which it never does."""
+    gw = nginx(location=JSON[mode])
+    for status in '102 Processing', '206 Partial Content', '201 Created':
+        s3.always(Reply(raw=head(status), never=True))
+        bad(gw.get('/jobs'), mode)
+        s3.reset()
+
+
+@pytest.mark.parametrize('status', [201, 202, 203, 204, 205, 206, 207, 226,
+                                    299])
+def test_another_success(s3, cached, status):
+    """It is no listing, whatever its document is, and it is not kept."""
+    gw = cached('s3jobs_json accept;')
+    s3.always(lambda r: Reply(status=status, body=b'' if status in (
+        204, 205) else b''.join(s3.listing(s3.jobs()))))
+    for mode in 'json', 'xml', 'json':
+        for method in 'GET', 'HEAD':
+            r = gw.get('/jobs', [('Accept', f'application/{mode}')], method)
+            assert r.status == 502 and r.complete
+            assert r.header('X-Cache') == 'MISS'
+            if method == 'GET':
+                bad(r, mode)
+    assert len(s3.requests) == 6
+
+
+def test_another_success_is_told_in_the_log(s3, nginx):
+    gw = nginx()
+    s3.always(Reply(status=206))
+    assert gw.get('/jobs').status == 502
+    gw.wait_log('no usable listing: its status is not 200, status 206, '
+                f'request id "{s3.requests[-1].request_id}"')
+
+
+# only a listing is passed on as one
+
+NO_LISTING = {
+    'html': b'<!DOCTYPE html><html><body>Maintenance</body></html>',
+    'html without a doctype': b'<html><body>Maintenance</body></html>',
+    'xhtml': b'<?xml version="1.0"?><html xmlns="http://www.w3.org/1999/xhtml'
+             b'"></html>',
+    'nothing': b'', 'white space': b' \r\n\t', 'text': b'upstream timed out',
+    'json': b'{"Jobs":[]}', 'gzip': b'\x1f\x8b\x08\0\0\0\0\0\0\x03',
+    'nul': b'\0' * 600, 'utf-16': '<ListJobsResult/>'.encode('utf-16'),
+    'one job': b'<DescribeJobResult><Job/></DescribeJobResult>',
+    'another case': b'<listjobsresult/>', 'longer': b'<ListJobsResults/>',
+    'a declaration only': b'<?xml version="1.0"?>',
+    'a comment only': b'<!-- <ListJobsResult> -->',
+    'a comment without end': b'<!-- <ListJobsResult>',
+    'end tag': b'</ListJobsResult>', 'cut': b'<ListJobsResul',
+    'nearly an error': b'<Errors><Code>SlowDown</Code></Errors>',
+}
+
+
+@pytest.mark.parametrize('framing', ['length', 'chunked', 'close'])
+@pytest.mark.parametrize('mode', MODES)
+@pytest.mark.parametrize('name', NO_LISTING)
+def test_no_listing(s3, cached, name, mode, framing):
+    gw = cached(JSON[mode])
+    for chunks in (16384,), (1,):
+        s3.always(Reply(body=NO_LISTING[name], framing=framing,
+                        chunks=chunks))
+        r = gw.get('/jobs')
+        bad(r, mode)
+        assert r.header('X-Cache') == 'MISS'
+    assert gw.get('/jobs', method='HEAD').status == 502
+    s3.reset()
+    assert gw.get('/jobs').header('X-Cache') == 'MISS'
+
+
+def test_no_job(s3, nginx):
+    """A listing describes no job."""
+    gw = nginx(server=place('~ ^/job/(?<id>.*)$', 's3jobs_job $id;'))
+    s3.always(Reply(body=NO_LISTING['one job']))
+    target = f'/job/{expected_ids(s3)[0]}'
+    assert gw.get(target).status == 200
+    s3.always(Reply(body=b'<ListJobsResult/>'))
+    bad(gw.get(target), 'xml')
+
+
+@pytest.mark.parametrize('encoding', ['gzip', 'br', 'deflate', 'identity'])
+@pytest.mark.parametrize('mode', MODES)
+def test_content_encoding(s3, cached, mode, encoding):
+    gw = cached(JSON[mode])
+    s3.always(Reply(headers=(('Content-Encoding', encoding),)))
+    for _ in range(2):
+        bad(gw.get('/jobs'), mode)
+    assert len(s3.requests) == 2
+
+
+@pytest.mark.parametrize('prolog', [
+    '', '\ufeff', '\n', '<?xml version="1.0" encoding="UTF-8"?>\n',
+    '<!-- a - -- b -->', '<?a ?>\r\n<!----> ', '<!--' + 'x' * 400 + '-->'])
+@pytest.mark.parametrize('root', [
+    '<ListJobsResult/>', '<ListJobsResult><Jobs/></ListJobsResult>',
+    '<a:ListJobsResult xmlns:a="b"/>', '<ListJobsResult\n/>',
+    '<ListJobsResult>' + 'y' * 30000 + '</ListJobsResult>'])
+@pytest.mark.parametrize('buffering', ['on', 'off'])
+def test_listings_pass_untouched(s3, cached, prolog, root, buffering):
+    body = (prolog + root).encode()
+    gw = cached('proxy_buffer_size 1k; proxy_buffers 2 1k;'
+                f'proxy_busy_buffers_size 1k; proxy_buffering {buffering};')
+    for target, chunks in ('/jobs', (16384,)), ('/jobs?maxResults=1',
+                                                [1] * 100 + [16384]):
+        s3.always(Reply(body=body, chunks=chunks, framing='chunked'))
+        for state in 'MISS', 'HIT' if buffering == 'on' else 'MISS':
+            r = gw.get(target)
+            assert (r.status, bytes(r.body)) == (200, body)
+            assert r.header('X-Cache') == state
+        r = gw.get(target, method='HEAD')
+        assert (r.status, r.body) == (200, b'')
+
+
+def test_the_root_comes_early(s3, cached):
+    """What is not known to be a listing is not passed on as one."""
+    gw = cached()
+    s3.always(Reply(body=b'<!--' + b'x' * 600 + b'--><html/>'))
+    for _ in range(2):
+        bad(gw.get('/jobs'), 'xml')
+
+
+@pytest.mark.parametrize('framing', ['length', 'chunked'])
+@pytest.mark.parametrize('cut', [0, 1, 14, 15, 60])
+def test_cut_before_the_root_is_known(s3, nginx, cut, framing):
+    gw = nginx()
+    body = b'<?xml version="1.0" encoding="UTF-8"?>\n<ListJobsResult><Jobs/>'
+    s3.always(Reply(body=body, cut=cut, framing=framing))
+    r = gw.get('/jobs')
+    if cut == 60:           # as nginx does it, once it has begun
+        assert r.status == 200 and not r.complete
+    else:
+        bad(r, 'xml')
+
+
+@pytest.mark.parametrize('module', ['gzip on; gzip_types *; gzip_min_length 1;',
+                                    'sub_filter JobId JobID;'
+                                    'sub_filter_types *; sub_filter_once off;',
+                                    'ssi on; ssi_types *;'])
+@pytest.mark.parametrize('cache', [False, True])
+def test_filters_behind(s3, nginx, tmp_path, module, cache):
+    """They change what was in a file as what was in memory."""
+    gw = nginx(http=f'sendfile on; proxy_cache_path {tmp_path}/cache'
+               ' keys_zone=c:1m;', location=module
+               + ('proxy_cache c; proxy_cache_valid 200 1h;' if cache else ''))
+    s3.set_jobs(ACCOUNT, s3.jobs() * 30)
+    s3.page = 1000
+    text = b''.join(s3.listing(s3.jobs())).decode()
+    for _ in range(2):
+        r = gw.get('/jobs', [('Accept-Encoding', 'gzip')])
+        assert r.status == 200
+        if 'sub' in module:
+            assert r.text == text.replace('JobId', 'JobID')
+        elif 'gzip' in module:
+            assert gzip.decompress(r.body).decode() == text
+        else:
+            assert r.text == text
+
+
+@pytest.mark.parametrize('document', ['html', 'error'])
+@pytest.mark.parametrize('mode', MODES)
+def test_refreshed_in_the_background(s3, nginx, tmp_path, document, mode):
+    """Nobody looks at a body then: it is looked at when it is served."""
+    gw = nginx(http=f'proxy_cache_path {tmp_path}/cache keys_zone=c:1m;',
+               location='proxy_cache c; proxy_cache_valid any 1s;'
+               'proxy_cache_use_stale updating;'
+               'proxy_cache_background_update on;'
+               'add_header X-Cache $upstream_cache_status always;'
+               + JSON[mode])
+    assert gw.get('/jobs').status == 200
+    s3.always(Reply(body=NO_LISTING['html without a doctype']
+                    if document == 'html' else
+                    b'<Error><Code>InvalidToken</Code></Error>'))
+
+    def refused():
+        r = gw.get('/jobs')
+        assert b'html' not in r.body
+        if r.status == 200:
+            return False
+        assert r.status == 502 and r.complete
+        assert told(r, mode == 'json')[0] == (
+            'BadUpstreamResponse' if document == 'html' else 'InvalidToken')
+        return r.header('X-Cache') == 'HIT'
+    until(refused, what='refused document')
+    s3.reset()
+    assert gw.get('/jobs').header('X-Cache') == 'MISS'
+
+
+# an error under 200
+
+ERROR_SHAPES = ['<ErrorResponse>{}</ErrorResponse>', '{}',
+                '<?xml version="1.0"?>\n{}']
+
+
+@pytest.mark.parametrize('shape', ERROR_SHAPES)
+@pytest.mark.parametrize('code,status,told_code', [
+    ('SlowDown', 503, 'SlowDown'), ('ServiceUnavailable', 503,
+                                    'ServiceUnavailable'),
+    ('InternalError', 502, 'InternalError'),
+    ('InvalidRequestException', 400, 'InvalidRequest'),
+    ('AccessDenied', 403, 'AccessDenied'),
+    ('ExpiredToken', 502, 'ExpiredToken'), ('Unheard', 502, 'Unheard')])
+@pytest.mark.parametrize('mode', MODES)
+def test_error_under_200(s3, cached, mode, code, status, told_code, shape):
+    """The table of errors, by its code, as under any other status."""
+    gw = cached('s3jobs_tries 1;' + JSON[mode])
+    document = (f'<Error><Code>{code}</Code><Message>m</Message></Error>')
+    for chunks in (16384,), (1,):
+        s3.always(Reply(body=shape.format(document).encode(),
+                        framing='chunked', chunks=chunks,
+                        headers=(('Retry-After', '7'),)))
+        r = gw.get('/jobs')
+        assert r.status == status and r.header('X-Cache') == 'MISS'
+        assert told(r, mode == 'json')[0] == told_code
+        assert (r.header('Retry-After') == '7') == (status == 503)
+    s3.always(Reply(body=b'<Error><Code>SlowDown'))
+    bad(gw.get('/jobs'), mode)
+
+
+@pytest.mark.parametrize('shape', ERROR_SHAPES)
+@pytest.mark.parametrize('mode', MODES)
+def test_error_under_200_is_asked_again(s3, cached, mode, shape):
+    gw = cached(JSON[mode])
+    s3.script(*[Reply(body=shape.format('<Error><Code>SlowDown</Code></Error>')
+                      .encode())] * 2)
+    r = gw.get('/jobs')
+    assert r.status == 200 and len(s3.requests) == 3
+    assert expected_ids(s3) == (job_ids(r) if mode == 'xml' else
+                                [job['JobId'] for job in r.json()['Jobs']])
+
+
+@pytest.mark.parametrize('mode', MODES)
+def test_no_listing_when_asked_again(s3, nginx, mode):
+    """The second answer is looked at as the first one is."""
+    gw = nginx(location=JSON[mode])
+    for reply in (Reply(body=NO_LISTING['html']), Reply(status=206),
+                  Reply(gzip=True), Reply(raw=head('102 Processing'))):
+        s3.script(Reply(error='SlowDown'), reply)
+        bad(gw.get('/jobs'), mode)
 
 
 # what an answer may not do to nginx

@@ -38,7 +38,9 @@ def test_corpus(s3, nginx, tmp_path, mode):
     gw = gateway(nginx, tmp_path, mode, log_format='$status $s3jobs_jobs')
     expected = s3.expected()
     framings = 'length', 'chunked'
-    for n, file in enumerate(BAD):
+    # those of S3 are told by their code, see test_answers.py
+    bad = [file for file in BAD if file.name not in ('error', 'error-bare')]
+    for n, file in enumerate(bad):
         document = file.read_bytes()
         before = len(gw.log())
         s3.script(Reply(body=document, framing=framings[n % 2], chunks=(n + 1,)))
@@ -53,8 +55,8 @@ def test_corpus(s3, nginx, tmp_path, mode):
         assert strict_json(r.body) == expected
         if mode == 'cached':
             assert r.header('X-Cache') == 'MISS'
-    until(lambda: len(gw.access()) == 2 * len(BAD), what='lines')
-    assert gw.access()[::2] == ['502 -'] * len(BAD)
+    until(lambda: len(gw.access()) == 2 * len(bad), what='lines')
+    assert gw.access()[::2] == ['502 -'] * len(bad)
 
 
 def beginning(s3):

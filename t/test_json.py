@@ -108,7 +108,7 @@ def test_head(s3, nginx, tmp_path, cache, size):
 
 
 def test_bodiless(s3, nginx):
-    """A 2xx without a listing is none; in XML it passes."""
+    """A 2xx without a listing is none."""
     gw = nginx(location='s3jobs_json on;', server=place('= /xml'))
     for status in 204, 200, 202:
         for method in 'GET', 'HEAD':
@@ -117,7 +117,7 @@ def test_bodiless(s3, nginx):
             assert r.status == 502 and r.complete
             assert method == 'HEAD' \
                 or told(r, json=True)[0] == 'BadUpstreamResponse'
-            assert gw.get('/xml', method=method).status == status
+            assert gw.get('/xml', method=method).status == 502
 
 
 @pytest.mark.parametrize('cache', [False, True])
@@ -169,8 +169,7 @@ def test_gzip_from_s3(s3, nginx, tmp_path):
         assert r.status == 502
         assert told(r, json=True)[0] == 'BadUpstreamResponse'
     s3.script(Reply(gzip=True))
-    r = gw.get('/xml')
-    assert r.header('Content-Encoding') == 'gzip'
+    assert gw.get('/xml').status == 502
     listing(gw.get(), s3)
 
 

@@ -239,16 +239,6 @@ def test_http_2_and_gzip(s3, gateway, mode):
         check(s3, r)
 
 
-def test_encoded_answer_is_not_encoded_again(s3, gateway):
-    """Nobody asked S3 for gzip, and in XML mode its answer passes."""
-    gw = gateway('gzip on; gzip_types application/xml; gzip_min_length 0;')
-    s3.script(Reply(error='SlowDown'), Reply(gzip=True))
-    r = gw.get(headers=[('Accept-Encoding', 'gzip')])
-    assert r.all('Content-Encoding') == ['gzip']
-    r.body = gzip.decompress(bytes(r.body))
-    assert len(entries(r)) == 25
-
-
 @pytest.mark.parametrize('mode', MODES)
 @pytest.mark.parametrize('lines', ['', 'proxy_buffering off;',
                                    's3jobs_json_buffer_size 1k;'])

@@ -11,6 +11,10 @@
 
 
 static ngx_uint_t ngx_s3jobs_text_hidden(const u_char *p, ngx_int_t n);
+static ngx_int_t ngx_s3jobs_text_begins(const u_char *p, const u_char *last,
+    const char *s);
+static const u_char *ngx_s3jobs_text_after(const u_char *p,
+    const u_char *last, const char *s);
 
 
 void
@@ -104,4 +108,116 @@ ngx_s3jobs_text_visible(ngx_str_t *s)
     }
 
     return s->len != 0;
+}
+
+
+ngx_int_t
+ngx_s3jobs_text_root(const u_char *p, size_t len, ngx_str_t *name)
+{
+    ngx_int_t      rc;
+    const u_char  *last;
+
+    last = p + len;
+
+    rc = ngx_s3jobs_text_begins(p, last, "\xef\xbb\xbf");
+
+    if (rc == NGX_AGAIN) {
+        return NGX_AGAIN;
+    }
+
+    if (rc == NGX_OK) {
+        p += 3;
+    }
+
+    for ( ;; ) {
+
+        while (p < last
+               && (*p == ' ' || *p == '\t' || *p == '\r' || *p == '\n'))
+        {
+            p++;
+        }
+
+        if (ngx_s3jobs_text_begins(p, last, "<?") == NGX_OK) {
+            p = ngx_s3jobs_text_after(p + 2, last, "?>");
+
+        } else if (ngx_s3jobs_text_begins(p, last, "<!--") == NGX_OK) {
+            p = ngx_s3jobs_text_after(p + 4, last, "-->");
+
+        } else {
+            break;
+        }
+
+        if (p == NULL) {
+            return NGX_AGAIN;
+        }
+    }
+
+    if (ngx_s3jobs_text_begins(p, last, "<!--") == NGX_AGAIN) {
+        return NGX_AGAIN;
+    }
+
+    if (*p++ != '<') {
+        return NGX_DECLINED;
+    }
+
+    name->data = (u_char *) p;
+
+    for ( /* void */ ; p < last; p++) {
+
+        switch (*p) {
+
+        case ':':
+            name->data = (u_char *) p + 1;
+            continue;
+
+        case ' ':
+        case '\t':
+        case '\r':
+        case '\n':
+        case '/':
+        case '>':
+            name->len = p - name->data;
+            return name->len ? NGX_OK : NGX_DECLINED;
+
+        case '!':
+        case '<':
+        case '&':
+            return NGX_DECLINED;
+        }
+    }
+
+    return NGX_AGAIN;
+}
+
+
+/* NGX_AGAIN: so far it does, and ends */
+
+static ngx_int_t
+ngx_s3jobs_text_begins(const u_char *p, const u_char *last, const char *s)
+{
+    for ( /* void */ ; *s; s++, p++) {
+
+        if (p == last) {
+            return NGX_AGAIN;
+        }
+
+        if (*p != (u_char) *s) {
+            return NGX_DECLINED;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+static const u_char *
+ngx_s3jobs_text_after(const u_char *p, const u_char *last, const char *s)
+{
+    for ( /* void */ ; (p = memchr(p, *s, last - p)) != NULL; p++) {
+        if (ngx_s3jobs_text_begins(p, last, s) == NGX_OK) {
+            return p + ngx_strlen(s);
+        }
+    }
+
+    return NULL;
 }

@@ -25,4 +25,14 @@ void ngx_s3jobs_text_clean(ngx_str_t *s);
 ngx_uint_t ngx_s3jobs_text_visible(ngx_str_t *s);
 
 
+/*
+ * The local name of the root element of an XML document, which begins with
+ * p: behind a byte order mark, white space, processing instructions and
+ * comments.  Returns NGX_OK; NGX_AGAIN if it is not whole yet; NGX_DECLINED
+ * if there is none, as in a document with a DOCTYPE.  What is before it is
+ * only skipped, and is for a parser to judge.
+ */
+ngx_int_t ngx_s3jobs_text_root(const u_char *p, size_t len, ngx_str_t *name);
+
+
 #endif /* _NGX_S3JOBS_TEXT_H_INCLUDED_ */

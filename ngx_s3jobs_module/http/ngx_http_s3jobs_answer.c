@@ -12,7 +12,7 @@
 #include "ngx_http_s3jobs_answer.h"
 #include "ngx_http_s3jobs_count.h"
 #include "ngx_http_s3jobs_error.h"
-#include "ngx_http_s3jobs_page.h"
+#include "ngx_http_s3jobs_gather.h"
 
 
 ngx_http_output_header_filter_pt  ngx_http_s3jobs_next_header_filter;
@@ -139,6 +139,70 @@ ngx_http_s3jobs_send_document(ngx_http_request_t *r,
     f->sending = 0;
 
     return rc;
+}
+
+
+ngx_int_t
+ngx_http_s3jobs_error_start(ngx_http_s3jobs_filter_t *f)
+{
+    f->state = NGX_HTTP_S3JOBS_ERROR;
+    f->reader = ngx_s3jobs_error_reader_create();
+
+    return f->reader ? NGX_OK : NGX_ERROR;
+}
+
+
+ngx_int_t
+ngx_http_s3jobs_error_filter(ngx_http_request_t *r,
+    ngx_http_s3jobs_ctx_t *ctx, ngx_chain_t *in)
+{
+    ngx_buf_t                 *b;
+    ngx_uint_t                 ended;
+    ngx_chain_t               *cl;
+    ngx_http_s3jobs_filter_t  *f;
+
+    f = ctx->filter;
+    ended = 0;
+
+    for (cl = in; cl; cl = cl->next) {
+        b = cl->buf;
+
+        ngx_s3jobs_error_reader_feed(f->reader, b->pos, b->last - b->pos);
+        b->pos = b->last;
+
+        if (b->last_buf || b->last_in_chain
+            || ngx_http_s3jobs_upstream_aborted(r, b))
+        {
+            ended = 1;
+        }
+    }
+
+    if (!ended) {
+        return NGX_OK;
+    }
+
+    if (ngx_http_s3jobs_s3_error(r, ctx, f->reader) == NGX_AGAIN) {
+        return ngx_http_s3jobs_gather_again(r, ctx);
+    }
+
+    if (ctx->error.fault == NGX_S3JOBS_FAULT_GATEWAY) {
+
+        /* it is of our own making, and may be over with the next request */
+
+        ngx_http_s3jobs_uncache(r);
+    }
+
+    return ngx_http_s3jobs_send_error(r, ctx);
+}
+
+
+void
+ngx_http_s3jobs_drop(ngx_chain_t *in)
+{
+    for ( /* void */ ; in; in = in->next) {
+        in->buf->pos = in->buf->last;
+        in->buf->file_pos = in->buf->file_last;
+    }
 }
 
 

@@ -22,8 +22,10 @@
 
 
 typedef enum {
+    /* a 200, of which the root element is not known yet */
+    NGX_HTTP_S3JOBS_FIRST = 0,
     /* S3's listing, on its way to JSON */
-    NGX_HTTP_S3JOBS_LISTING = 0,
+    NGX_HTTP_S3JOBS_LISTING,
     /* S3's error, which is read to its end */
     NGX_HTTP_S3JOBS_ERROR,
     /* the header went out, the document that goes with it is still here */
@@ -44,6 +46,9 @@ struct ngx_http_s3jobs_filter_s {
     ngx_s3jobs_error_reader_t   *reader;
     ngx_buf_t                   *document;    /* of an error */
 
+    u_char                      *first;       /* bytes, for want of more */
+    size_t                       first_len;
+
     ngx_chain_t                 *in;
     ngx_chain_t                 *free;
     ngx_chain_t                 *busy;
@@ -62,6 +67,7 @@ struct ngx_http_s3jobs_filter_s {
     void                       (*finalize)(ngx_http_request_t *r,
                                      ngx_int_t rc);
 
+    unsigned                     raw:1;       /* S3's document as it is */
     unsigned                     streaming:1; /* the header is out */
     unsigned                     broken:1;
     unsigned                     ended:1;
@@ -87,6 +93,13 @@ ngx_int_t ngx_http_s3jobs_error_header(ngx_http_request_t *r,
     ngx_http_s3jobs_ctx_t *ctx);
 ngx_int_t ngx_http_s3jobs_send_document(ngx_http_request_t *r,
     ngx_http_s3jobs_filter_t *f);
+
+/* what comes is S3's error: reads it to its end, and answers it */
+ngx_int_t ngx_http_s3jobs_error_start(ngx_http_s3jobs_filter_t *f);
+ngx_int_t ngx_http_s3jobs_error_filter(ngx_http_request_t *r,
+    ngx_http_s3jobs_ctx_t *ctx, ngx_chain_t *in);
+
+void ngx_http_s3jobs_drop(ngx_chain_t *in);
 
 /* whether the buffer marks the end of an answer that was cut */
 ngx_uint_t ngx_http_s3jobs_upstream_aborted(ngx_http_request_t *r,

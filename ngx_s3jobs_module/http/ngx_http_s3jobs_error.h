@@ -22,7 +22,7 @@ void ngx_http_s3jobs_own_error(ngx_http_request_t *r,
     ngx_http_s3jobs_ctx_t *ctx, ngx_uint_t status);
 
 /*
- * An answer of S3 of 300 or more; er may be NULL, no document.  NGX_AGAIN: it
+ * S3's error, under any status; er may be NULL, no document.  NGX_AGAIN: it
  * is not for the client, the request is to be sent once more; or NGX_OK.
  */
 ngx_int_t ngx_http_s3jobs_s3_error(ngx_http_request_t *r,

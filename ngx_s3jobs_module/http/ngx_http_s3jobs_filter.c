@@ -12,10 +12,11 @@
 #include "ngx_http_s3jobs_answer.h"
 #include "ngx_http_s3jobs_count.h"
 #include "ngx_http_s3jobs_error.h"
+#include "ngx_http_s3jobs_first.h"
 #include "ngx_http_s3jobs_gather.h"
-#include "ngx_http_s3jobs_retry.h"
 #include "ngx_http_s3jobs_headers.h"
 #include "ngx_http_s3jobs_listing.h"
+#include "ngx_http_s3jobs_retry.h"
 
 
 static ngx_int_t ngx_http_s3jobs_header_filter(ngx_http_request_t *r);
@@ -28,8 +29,11 @@ static ngx_uint_t ngx_http_s3jobs_own_key(ngx_http_request_t *r,
 #endif
 static ngx_int_t ngx_http_s3jobs_upstream_header(ngx_http_request_t *r,
     ngx_http_s3jobs_ctx_t *ctx);
-static ngx_http_s3jobs_filter_t *ngx_http_s3jobs_start_error(
-    ngx_http_request_t *r, ngx_http_s3jobs_ctx_t *ctx);
+static ngx_int_t ngx_http_s3jobs_error_answer(ngx_http_request_t *r,
+    ngx_http_s3jobs_ctx_t *ctx);
+static const char *ngx_http_s3jobs_not_a_listing(ngx_http_request_t *r);
+static ngx_int_t ngx_http_s3jobs_refuse_answer(ngx_http_request_t *r,
+    ngx_http_s3jobs_ctx_t *ctx, const char *reason);
 
 static void ngx_http_s3jobs_watch_upstream(ngx_http_request_t *r,
     ngx_http_s3jobs_filter_t *f);
@@ -38,9 +42,6 @@ static void ngx_http_s3jobs_upstream_finalized(ngx_http_request_t *r,
 
 static ngx_int_t ngx_http_s3jobs_body_filter(ngx_http_request_t *r,
     ngx_chain_t *in);
-static void ngx_http_s3jobs_drop(ngx_chain_t *in);
-static ngx_int_t ngx_http_s3jobs_error_filter(ngx_http_request_t *r,
-    ngx_http_s3jobs_ctx_t *ctx, ngx_chain_t *in);
 
 
 static ngx_int_t
@@ -242,91 +243,125 @@ static ngx_int_t
 ngx_http_s3jobs_upstream_header(ngx_http_request_t *r,
     ngx_http_s3jobs_ctx_t *ctx)
 {
+    ngx_uint_t                 raw;
+    const char                *reason;
     ngx_http_s3jobs_filter_t  *f;
 
     ngx_http_s3jobs_upstream_ids(r, ctx);
 
-    if (r->upstream->headers_in.status_n < NGX_HTTP_OK && !ctx->page) {
-
-        /* no answer, though to nginx it is one; it closes the connection */
-
-        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
-                      "S3 Control sent no usable listing: its status is %ui",
-                      r->upstream->headers_in.status_n);
-
-        ngx_http_s3jobs_uncache(r);
-        ngx_http_s3jobs_bad_upstream_response(r, ctx);
-        r->keepalive = 0;
-
-        return ctx->error.status;
+    if (r->upstream->headers_in.status_n >= NGX_HTTP_SPECIAL_RESPONSE) {
+        return ngx_http_s3jobs_error_answer(r, ctx);
     }
 
-    if (r->upstream->headers_in.status_n >= NGX_HTTP_SPECIAL_RESPONSE) {
-        f = ngx_http_s3jobs_start_error(r, ctx);
-        if (f == NULL) {
-            return NGX_ERROR;
-        }
+    reason = ngx_http_s3jobs_not_a_listing(r);
 
-        ngx_http_s3jobs_watch_upstream(r, f);
-
-        /* or the next try would find it in the cache */
-
-        if (ngx_http_s3jobs_tries_left(r, ctx) > 1) {
-            r->upstream->cacheable = 0;
-        }
-
-        return NGX_OK;
+    if (reason) {
+        return ngx_http_s3jobs_refuse_answer(r, ctx, reason);
     }
 
     if (ngx_http_s3jobs_clock_offset) {
         ngx_http_s3jobs_check_clock(r);
     }
 
-    if (ctx->page && ngx_http_s3jobs_page_raw(ctx->page)) {
-        f = ngx_http_s3jobs_start(r, ctx, NGX_HTTP_S3JOBS_RAW);
-        return f ? NGX_OK : NGX_ERROR;
+    raw = ctx->page ? ngx_http_s3jobs_page_raw(ctx->page)
+                    : !ngx_http_s3jobs_json(r);
+
+    if (raw && !ctx->page && ngx_http_s3jobs_first_seen(r, ctx)) {
+
+        /* nothing needs to be held back, nor to be in memory */
+
+        return ngx_http_s3jobs_xml_header(r);
     }
 
-    if (!ctx->page && !ngx_http_s3jobs_json(r)) {
-
-        if (ngx_http_s3jobs_add_vary(r) != NGX_OK) {
-            return NGX_ERROR;
-        }
-
-        return ngx_http_s3jobs_next_header_filter(r);
-    }
-
-    f = ngx_http_s3jobs_listing_start(r, ctx);
+    f = ngx_http_s3jobs_start(r, ctx, NGX_HTTP_S3JOBS_FIRST);
     if (f == NULL) {
         return NGX_ERROR;
     }
 
+    f->raw = raw;
+
+    if (ctx->page && !raw) {
+        ngx_http_s3jobs_page_header(r);
+    }
+
     ngx_http_s3jobs_watch_upstream(r, f);
 
-    if (r->headers_out.content_encoding
-        && r->headers_out.content_encoding->value.len)
-    {
-        ngx_http_s3jobs_listing_broken(r, f, "it has a Content-Encoding");
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_s3jobs_error_answer(ngx_http_request_t *r, ngx_http_s3jobs_ctx_t *ctx)
+{
+    ngx_http_s3jobs_filter_t  *f;
+
+    f = ngx_http_s3jobs_start(r, ctx, NGX_HTTP_S3JOBS_ERROR);
+
+    if (f == NULL || ngx_http_s3jobs_error_start(f) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    f->status = ngx_http_s3jobs_error_status(r);
+
+    ngx_http_s3jobs_watch_upstream(r, f);
+
+    /* or the next try would find it in the cache */
+
+    if (ngx_http_s3jobs_tries_left(r, ctx) > 1) {
+        r->upstream->cacheable = 0;
     }
 
     return NGX_OK;
 }
 
 
-static ngx_http_s3jobs_filter_t *
-ngx_http_s3jobs_start_error(ngx_http_request_t *r, ngx_http_s3jobs_ctx_t *ctx)
-{
-    ngx_http_s3jobs_filter_t  *f;
+/*
+ * Only a 200 is one: a 1xx is no answer, though to nginx it may be, and others
+ * stand for a part of a document or for none.
+ */
 
-    f = ngx_http_s3jobs_start(r, ctx, NGX_HTTP_S3JOBS_ERROR);
-    if (f == NULL) {
-        return NULL;
+static const char *
+ngx_http_s3jobs_not_a_listing(ngx_http_request_t *r)
+{
+    ngx_table_elt_t  *h;
+
+    if (r->upstream->headers_in.status_n != NGX_HTTP_OK) {
+        return "its status is not 200";
     }
 
-    f->status = ngx_http_s3jobs_error_status(r);
-    f->reader = ngx_s3jobs_error_reader_create();
+    h = r->headers_out.content_encoding;
 
-    return f->reader ? f : NULL;
+    return (h && h->value.len) ? "it has a Content-Encoding" : NULL;
+}
+
+
+/* nothing of it is needed: nginx closes the connection to S3 */
+
+static ngx_int_t
+ngx_http_s3jobs_refuse_answer(ngx_http_request_t *r,
+    ngx_http_s3jobs_ctx_t *ctx, const char *reason)
+{
+    ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                  "S3 Control sent no usable listing: %s, status %ui, "
+                  "request id \"%V\"",
+                  reason, r->upstream->headers_in.status_n, &ctx->request_id);
+
+    ngx_http_s3jobs_uncache(r);
+    ngx_http_s3jobs_bad_upstream_response(r, ctx);
+
+#if (NGX_HTTP_CACHE)
+
+    if (r->cached) {
+        return ngx_http_s3jobs_error_header(r, ctx);
+    }
+
+#endif
+
+    if (r->upstream->headers_in.status_n < NGX_HTTP_OK) {
+        r->keepalive = 0;
+    }
+
+    return ctx->error.status;
 }
 
 
@@ -370,7 +405,9 @@ ngx_http_s3jobs_upstream_finalized(ngx_http_request_t *r, ngx_int_t rc)
         return;
     }
 
-    if (f->state == NGX_HTTP_S3JOBS_LISTING) {
+    if (f->state == NGX_HTTP_S3JOBS_FIRST
+        || f->state == NGX_HTTP_S3JOBS_LISTING)
+    {
         ngx_http_s3jobs_listing_broken(r, f, "it could not be read");
         ngx_http_s3jobs_bad_upstream_response(r, ctx);
 
@@ -416,6 +453,9 @@ ngx_http_s3jobs_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
 
     switch (f->state) {
 
+    case NGX_HTTP_S3JOBS_FIRST:
+        return ngx_http_s3jobs_first_filter(r, ctx, in);
+
     case NGX_HTTP_S3JOBS_LISTING:
         return ngx_http_s3jobs_listing_filter(r, ctx, in);
 
@@ -443,60 +483,6 @@ ngx_http_s3jobs_body_filter(ngx_http_request_t *r, ngx_chain_t *in)
 
         return ngx_http_s3jobs_next_body_filter(r, NULL);
     }
-}
-
-
-static void
-ngx_http_s3jobs_drop(ngx_chain_t *in)
-{
-    for ( /* void */ ; in; in = in->next) {
-        in->buf->pos = in->buf->last;
-        in->buf->file_pos = in->buf->file_last;
-    }
-}
-
-
-static ngx_int_t
-ngx_http_s3jobs_error_filter(ngx_http_request_t *r,
-    ngx_http_s3jobs_ctx_t *ctx, ngx_chain_t *in)
-{
-    ngx_buf_t                 *b;
-    ngx_uint_t                 ended;
-    ngx_chain_t               *cl;
-    ngx_http_s3jobs_filter_t  *f;
-
-    f = ctx->filter;
-    ended = 0;
-
-    for (cl = in; cl; cl = cl->next) {
-        b = cl->buf;
-
-        ngx_s3jobs_error_reader_feed(f->reader, b->pos, b->last - b->pos);
-        b->pos = b->last;
-
-        if (b->last_buf || b->last_in_chain
-            || ngx_http_s3jobs_upstream_aborted(r, b))
-        {
-            ended = 1;
-        }
-    }
-
-    if (!ended) {
-        return NGX_OK;
-    }
-
-    if (ngx_http_s3jobs_s3_error(r, ctx, f->reader) == NGX_AGAIN) {
-        return ngx_http_s3jobs_gather_again(r, ctx);
-    }
-
-    if (ctx->error.fault == NGX_S3JOBS_FAULT_GATEWAY) {
-
-        /* it is of our own making, and may be over with the next request */
-
-        ngx_http_s3jobs_uncache(r);
-    }
-
-    return ngx_http_s3jobs_send_error(r, ctx);
 }
 
 

@@ -615,9 +615,6 @@ ngx_http_s3jobs_gather_headers(ngx_http_request_t *r, ngx_http_request_t *sr)
 
             if (ngx_http_s3jobs_header_is(h, "x-amz-request-id")) {
                 ctx->request_id = h->value;
-
-            } else if (ngx_http_s3jobs_header_is(h, "content-encoding")) {
-                r->headers_out.content_encoding = h;
             }
         }
     }

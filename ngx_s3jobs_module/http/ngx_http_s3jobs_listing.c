@@ -28,16 +28,14 @@ static size_t ngx_http_s3jobs_written(ngx_http_s3jobs_filter_t *f);
 static ngx_int_t ngx_http_s3jobs_more(ngx_s3jobs_out_t *out);
 
 
-ngx_http_s3jobs_filter_t *
+ngx_int_t
 ngx_http_s3jobs_listing_start(ngx_http_request_t *r,
     ngx_http_s3jobs_ctx_t *ctx)
 {
     ngx_http_s3jobs_filter_t  *f;
 
-    f = ngx_http_s3jobs_start(r, ctx, NGX_HTTP_S3JOBS_LISTING);
-    if (f == NULL) {
-        return NULL;
-    }
+    f = ctx->filter;
+    f->state = NGX_HTTP_S3JOBS_LISTING;
 
     ngx_http_s3jobs_listing_output(f);
 
@@ -46,16 +44,10 @@ ngx_http_s3jobs_listing_start(ngx_http_request_t *r,
                                            : &ngx_s3jobs_list_jobs,
                                            &f->writer);
     if (f->listing == NULL) {
-        return NULL;
+        return NGX_ERROR;
     }
 
-    if (ctx->page
-        && ngx_http_s3jobs_page_listing(r, ctx->page, f) != NGX_OK)
-    {
-        return NULL;
-    }
-
-    return f;
+    return ctx->page ? ngx_http_s3jobs_page_listing(r, ctx->page, f) : NGX_OK;
 }
 
 
@@ -275,9 +267,11 @@ ngx_http_s3jobs_listing_convert(ngx_http_request_t *r,
             rc = ngx_http_s3jobs_listing_end(ctx);
         }
 
-        ctx->jobs = ngx_s3jobs_listing_jobs(f->listing);
-        ctx->pages = 1;
-        ctx->listed = 1;
+        if (f->listing) {
+            ctx->jobs = ngx_s3jobs_listing_jobs(f->listing);
+            ctx->pages = 1;
+            ctx->listed = 1;
+        }
 
         if (rc == NGX_ERROR) {
             return NGX_ERROR;

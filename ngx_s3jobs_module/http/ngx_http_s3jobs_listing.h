@@ -16,8 +16,8 @@
  */
 
 
-/* begins one; NULL if there is no memory */
-ngx_http_s3jobs_filter_t *ngx_http_s3jobs_listing_start(ngx_http_request_t *r,
+/* begins one, with the state that ctx has; NGX_OK or NGX_ERROR */
+ngx_int_t ngx_http_s3jobs_listing_start(ngx_http_request_t *r,
     ngx_http_s3jobs_ctx_t *ctx);
 
 /* makes f->writer give pieces of output */

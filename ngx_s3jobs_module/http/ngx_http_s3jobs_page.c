@@ -393,6 +393,18 @@ ngx_http_s3jobs_page_of(ngx_http_request_t *r)
 }
 
 
+void
+ngx_http_s3jobs_page_header(ngx_http_request_t *r)
+{
+    if (!r->upstream->cacheable) {
+
+        /* or nginx would keep the whole of S3's document first */
+
+        r->upstream->buffering = 0;
+    }
+}
+
+
 ngx_int_t
 ngx_http_s3jobs_page_listing(ngx_http_request_t *r,
     ngx_http_s3jobs_page_t *page, ngx_http_s3jobs_filter_t *f)
@@ -423,13 +435,6 @@ ngx_http_s3jobs_page_listing(ngx_http_request_t *r,
     }
 
     f->more = 1;
-
-    if (!r->upstream->cacheable) {
-
-        /* or nginx would keep the whole of S3's document first */
-
-        r->upstream->buffering = 0;
-    }
 
     return NGX_OK;
 }

@@ -68,6 +68,9 @@ ngx_uint_t ngx_http_s3jobs_page_raw(ngx_http_s3jobs_page_t *page);
 ngx_int_t ngx_http_s3jobs_page_copy(ngx_http_request_t *r,
     ngx_http_s3jobs_ctx_t *ctx, ngx_chain_t *in);
 
+/* how nginx is to read what will become JSON */
+void ngx_http_s3jobs_page_header(ngx_http_request_t *r);
+
 /* begins the subrequest's listing */
 ngx_int_t ngx_http_s3jobs_page_listing(ngx_http_request_t *r,
     ngx_http_s3jobs_page_t *page, ngx_http_s3jobs_filter_t *f);

@@ -36,6 +36,32 @@ static struct {
 };
 
 
+static struct {
+    const char  *document;
+    const char  *root;         /* NULL: there is none */
+} roots[] = {
+    { "<a>", "a" },
+    { "<a/>", "a" },
+    { "<ListJobsResult xmlns=\"http://x/:y\">", "ListJobsResult" },
+    { "<s3:Error\n>", "Error" },
+    { "\xef\xbb\xbf<?xml version=\"1.0\"?>\r\n<!-- <b> - -- -->\t<a ", "a" },
+    { "<!-- x --><?a ?><!-- --> <?b <c>?><a>", "a" },
+    { "<!DOCTYPE a>", NULL },
+    { "<![CDATA[", NULL },
+    { "", "" },
+    { "  x", NULL },
+    { "{\"a\":1}", NULL },
+    { "\x1f\x8b\x08", NULL },
+    { "\xef\xbb<a>", NULL },
+    { "\xff\xfe<\0a", NULL },
+    { "</a>", NULL },
+    { "<>", NULL },
+    { "< a>", NULL },
+    { "<a:>", NULL },
+    { "<a<b>", NULL },
+};
+
+
 static void
 test_clean(void **state)
 {
@@ -105,6 +131,47 @@ test_visible_places(void **state)
 }
 
 
+/* a copy of its own for each length, so that ASan sees what is behind it */
+
+static void
+test_root(void **state)
+{
+    u_char      *p;
+    size_t      i, n, len;
+    ngx_int_t   rc;
+    ngx_str_t   name;
+
+    for (i = 0; i < sizeof(roots) / sizeof(roots[0]); i++) {
+        len = strlen(roots[i].document);
+
+        for (n = 0; n <= len; n++) {
+            p = malloc(n + 1);
+            memcpy(p + 1, roots[i].document, n);
+
+            rc = ngx_s3jobs_text_root(p + 1, n, &name);
+
+            /* once it is known it stays, and before it is not known */
+
+            if (rc == NGX_OK) {
+                assert_non_null(roots[i].root);
+                assert_int_equal(name.len, strlen(roots[i].root));
+                assert_memory_equal(name.data, roots[i].root, name.len);
+
+            } else if (rc == NGX_DECLINED) {
+                assert_null(roots[i].root);
+
+            } else {
+                assert_int_equal(rc, NGX_AGAIN);
+                assert_true(n < len || len == 0
+                            || roots[i].document[0] == '\xff');
+            }
+
+            free(p);
+        }
+    }
+}
+
+
 int
 main(void)
 {
@@ -112,6 +179,7 @@ main(void)
         cmocka_unit_test(test_clean),
         cmocka_unit_test(test_visible),
         cmocka_unit_test(test_visible_places),
+        cmocka_unit_test(test_root),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,308 @@
+
+/*
+ * Copyright (C) the ngx_s3jobs_module authors
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+#include "ngx_http_s3jobs_module.h"
+#include "ngx_http_s3jobs_first.h"
+#include "ngx_http_s3jobs_headers.h"
+#include "ngx_http_s3jobs_listing.h"
+#include "ngx_http_s3jobs_page.h"
+#include "ngx_s3jobs_text.h"
+
+
+static ngx_int_t ngx_http_s3jobs_first_look(ngx_http_request_t *r,
+    ngx_http_s3jobs_ctx_t *ctx, ngx_chain_t *in);
+static ngx_int_t ngx_http_s3jobs_first_root(ngx_http_s3jobs_ctx_t *ctx,
+    u_char *p, size_t len);
+static ngx_chain_t *ngx_http_s3jobs_first_held(ngx_http_request_t *r,
+    ngx_http_s3jobs_filter_t *f, ngx_chain_t *in);
+static ngx_int_t ngx_http_s3jobs_first_listing(ngx_http_request_t *r,
+    ngx_http_s3jobs_ctx_t *ctx, ngx_chain_t *in);
+static ngx_int_t ngx_http_s3jobs_first_pass(ngx_http_request_t *r,
+    ngx_http_s3jobs_ctx_t *ctx, ngx_chain_t *in);
+
+
+ngx_int_t
+ngx_http_s3jobs_first_filter(ngx_http_request_t *r,
+    ngx_http_s3jobs_ctx_t *ctx, ngx_chain_t *in)
+{
+    ngx_int_t                  rc;
+    ngx_http_s3jobs_filter_t  *f;
+
+    f = ctx->filter;
+
+    rc = ngx_http_s3jobs_first_look(r, ctx, in);
+
+    if (rc == NGX_AGAIN) {
+
+        /* all of it is held, and nginx needs its buffers */
+
+        ngx_http_s3jobs_drop(in);
+        return NGX_OK;
+    }
+
+    if (rc == NGX_ERROR) {
+        return NGX_ERROR;
+    }
+
+    if (f->first_len) {
+        in = ngx_http_s3jobs_first_held(r, f, in);
+        if (in == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
+    if (rc == NGX_DONE) {
+        ngx_http_s3jobs_uncache(r);
+
+        if (ngx_http_s3jobs_error_start(f) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        return ngx_http_s3jobs_error_filter(r, ctx, in);
+    }
+
+    if (rc == NGX_DECLINED && f->raw) {
+        f->state = NGX_HTTP_S3JOBS_LISTING;
+
+        ngx_http_s3jobs_listing_broken(r, f,
+                                       "its root element is not that of one");
+    }
+
+    return ngx_http_s3jobs_first_listing(r, ctx, in);
+}
+
+
+/*
+ * NGX_OK: it is a listing; NGX_DONE: an error; NGX_DECLINED: neither;
+ * NGX_AGAIN: there is to be more of it
+ */
+
+static ngx_int_t
+ngx_http_s3jobs_first_look(ngx_http_request_t *r, ngx_http_s3jobs_ctx_t *ctx,
+    ngx_chain_t *in)
+{
+    u_char                     first[NGX_HTTP_S3JOBS_FIRST_MAX], *p;
+    size_t                     n;
+    ngx_buf_t                 *b;
+    ngx_int_t                  rc;
+    ngx_uint_t                 last;
+    ngx_http_s3jobs_filter_t  *f;
+
+    f = ctx->filter;
+    last = 0;
+
+    p = ngx_cpymem(first, f->first, f->first_len);
+
+    for ( /* void */ ; in; in = in->next) {
+        b = in->buf;
+
+        n = ngx_min(b->last - b->pos, first + sizeof(first) - p);
+        p = ngx_cpymem(p, b->pos, n);
+
+        last |= b->last_buf || b->last_in_chain
+                || ngx_http_s3jobs_upstream_aborted(r, b);
+    }
+
+    n = p - first;
+
+    rc = ngx_http_s3jobs_first_root(ctx, first, n);
+
+    if (rc != NGX_AGAIN) {
+        return rc;
+    }
+
+    if (last || n == sizeof(first)) {
+        return NGX_DECLINED;
+    }
+
+    if (n && f->first == NULL) {
+        f->first = ngx_pnalloc(r->pool, sizeof(first));
+        if (n && f->first == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
+    (void) ngx_cpymem(f->first, first, n);
+    f->first_len = n;
+
+    return NGX_AGAIN;
+}
+
+
+static ngx_int_t
+ngx_http_s3jobs_first_root(ngx_http_s3jobs_ctx_t *ctx, u_char *p, size_t len)
+{
+    ngx_int_t         rc;
+    ngx_str_t         name;
+    const ngx_str_t  *root;
+
+    rc = ngx_s3jobs_text_root(p, len, &name);
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    root = ctx->job.len ? &ngx_s3jobs_describe_job.root
+                        : &ngx_s3jobs_list_jobs.root;
+
+    if (name.len == root->len
+        && ngx_memcmp(name.data, root->data, name.len) == 0)
+    {
+        return NGX_OK;
+    }
+
+    /* S3's errors come in two shapes */
+
+    if ((name.len == 5 && ngx_memcmp(name.data, "Error", 5) == 0)
+        || (name.len == 13 && ngx_memcmp(name.data, "ErrorResponse", 13) == 0))
+    {
+        return NGX_DONE;
+    }
+
+    return NGX_DECLINED;
+}
+
+
+static ngx_chain_t *
+ngx_http_s3jobs_first_held(ngx_http_request_t *r, ngx_http_s3jobs_filter_t *f,
+    ngx_chain_t *in)
+{
+    ngx_buf_t    *b;
+    ngx_chain_t  *cl;
+
+    b = ngx_calloc_buf(r->pool);
+    cl = ngx_alloc_chain_link(r->pool);
+
+    if (b == NULL || cl == NULL) {
+        return NULL;
+    }
+
+    b->memory = 1;
+    b->pos = f->first;
+    b->last = f->first + f->first_len;
+
+    cl->buf = b;
+    cl->next = in;
+
+    return cl;
+}
+
+
+/* what is wrong with a document that becomes JSON the parser knows best */
+
+static ngx_int_t
+ngx_http_s3jobs_first_listing(ngx_http_request_t *r,
+    ngx_http_s3jobs_ctx_t *ctx, ngx_chain_t *in)
+{
+    ngx_http_s3jobs_filter_t  *f;
+
+    f = ctx->filter;
+
+    if (!f->raw && ngx_http_s3jobs_listing_start(r, ctx) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (!f->raw || f->broken) {
+        return ngx_http_s3jobs_listing_filter(r, ctx, in);
+    }
+
+    if (ctx->page) {
+        f->state = NGX_HTTP_S3JOBS_RAW;
+        return ngx_http_s3jobs_page_copy(r, ctx, in);
+    }
+
+    return ngx_http_s3jobs_first_pass(r, ctx, in);
+}
+
+
+static ngx_int_t
+ngx_http_s3jobs_first_pass(ngx_http_request_t *r, ngx_http_s3jobs_ctx_t *ctx,
+    ngx_chain_t *in)
+{
+    ngx_int_t                  rc;
+    ngx_http_s3jobs_filter_t  *f;
+
+    f = ctx->filter;
+    f->state = NGX_HTTP_S3JOBS_DONE;
+
+    rc = ngx_http_s3jobs_xml_header(r);
+
+    if (rc == NGX_ERROR || rc > NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (r->header_only) {
+        ngx_http_s3jobs_drop(in);
+        return NGX_OK;
+    }
+
+    /* from here on it is nginx's own answer */
+
+    r->upstream->finalize_request = f->finalize;
+    ctx->filter = NULL;
+
+    return ngx_http_s3jobs_next_body_filter(r, in);
+}
+
+
+ngx_int_t
+ngx_http_s3jobs_xml_header(ngx_http_request_t *r)
+{
+    if (ngx_http_s3jobs_add_vary(r) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return ngx_http_s3jobs_next_header_filter(r);
+}
+
+
+ngx_uint_t
+ngx_http_s3jobs_first_seen(ngx_http_request_t *r, ngx_http_s3jobs_ctx_t *ctx)
+{
+    u_char               *p;
+    ssize_t               n;
+    ngx_int_t             size;
+    ngx_http_upstream_t  *u;
+#if (NGX_HTTP_CACHE)
+    u_char                first[NGX_HTTP_S3JOBS_FIRST_MAX];
+#endif
+
+    u = r->upstream;
+    p = u->buffer.pos;
+    n = u->buffer.last - p;
+
+#if (NGX_HTTP_CACHE)
+
+    if (r->cached) {
+        p = first;
+        n = ngx_read_file(&r->cache->file, p, sizeof(first),
+                          r->cache->body_start);
+
+        return n > 0 && ngx_http_s3jobs_first_root(ctx, p, n) == NGX_OK;
+    }
+
+#endif
+
+    if (u->headers_in.chunked) {
+        p = ngx_strlchr(p, p + n, CR);
+        if (p == NULL) {
+            return 0;
+        }
+
+        size = ngx_hextoi(u->buffer.pos, p - u->buffer.pos);
+
+        p += 2;
+        n = ngx_min(size, u->buffer.last - p);
+    }
+
+    n = ngx_min(n, NGX_HTTP_S3JOBS_FIRST_MAX);
+
+    return n > 0 && ngx_http_s3jobs_first_root(ctx, p, n) == NGX_OK;
+}
