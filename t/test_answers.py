@@ -1,8 +1,11 @@
 """What S3, or something between, may answer that is no listing; what it may
 not do to nginx; and what of an answer is true of the JSON."""
 
+import contextlib
 import gzip
+import os
 import re
+import subprocess
 
 import pytest
 
@@ -10,6 +13,7 @@ from documents import error, expected_ids, job_ids
 from gateway import assert_ours, place, told
 from nginx import until
 from s3control import ACCOUNT, Reply
+from troubles import at_page
 
 MODES = ['xml', 'json']
 JSON = {'xml': '', 'json': 's3jobs_json on;'}
@@ -482,3 +486,84 @@ def test_its_own_faults_are_not_cached(s3, cached, mode, code):
     assert r.status == 502 and told(r, mode == 'json')[0] == code
     r = gw.get('/jobs')
     assert r.status == 200 and r.header('X-Cache') == 'MISS'
+
+
+# faults of the gateway
+
+@pytest.fixture
+def disk(tmp_path):
+    """A file system that is soon full."""
+    path = tmp_path / 'disk'
+    path.mkdir()
+    subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=64k', 'none', path],
+                   check=True)
+    yield path
+    subprocess.run(['umount', '-l', path], check=True)
+
+
+def fill(disk, rest=0):
+    with contextlib.suppress(OSError), open(disk / 'filler', 'wb', 0) as file:
+        while True:
+            file.write(bytes(4096))
+    os.truncate(disk / 'filler', (disk / 'filler').stat().st_size - rest)
+
+
+def not_taken(gw):
+    gw.wait_log('could not be taken, for a reason on this machine')
+    assert 'S3 Control sent no usable' not in gw.log()
+    assert re.search('No space left|has written only', gw.log())
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason='mounts a small file system')
+@pytest.mark.parametrize('framing', ['length', 'chunked'])
+@pytest.mark.parametrize('location', [
+    's3jobs_json on; s3jobs_json_buffer_size 10m;', 's3jobs_json on;', ''])
+def test_a_full_disk(s3, nginx, disk, framing, location):
+    """It is not S3's fault, and neither log nor answer say so."""
+    gw = nginx(http=f'proxy_cache_path {disk}/cache keys_zone=c:1m'
+               ' use_temp_path=off;',
+               location='proxy_cache c; proxy_cache_valid 200 1h;' + location)
+    s3.set_jobs(ACCOUNT, s3.jobs() * 40)
+    s3.page = 1000
+    s3.framing = framing
+    fill(disk)
+    r = gw.get('/jobs')
+    assert r.status == 500 and r.complete
+    assert told(r, bool(location))[0] == 'InternalServerError', r
+    not_taken(gw)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason='mounts a small file system')
+@pytest.mark.parametrize('buffering', ['', 'proxy_cache c;'
+                                       'proxy_cache_valid 200 1h;'])
+def test_a_full_disk_and_pages(s3, nginx, disk, buffering):
+    """Pages after the first are kept, and so told of by themselves."""
+    gw = nginx(http=f'proxy_cache_path {disk}/cache keys_zone=c:1m'
+               ' use_temp_path=off;',
+               location='s3jobs_json on; s3jobs_max_pages 2;'
+               f's3jobs_json_buffer_size 4k; proxy_temp_path {disk}/temp;'
+               + buffering)
+    big = b''.join(s3.listing(s3.jobs() * 40))
+    s3.page = 10
+    s3.always(at_page(2, last=Reply(body=big)))
+    fill(disk, 12000)
+    r = gw.get('/jobs')
+    assert r.status == 200 and r.complete
+    [why] = r.json()['Incomplete']
+    assert (why['status'], why['code']) == (500, 'InternalServerError')
+    assert r.json()['NextToken'] and len(r.json()['Jobs']) == 10
+    not_taken(gw)
+
+
+@pytest.mark.parametrize('mode', MODES)
+@pytest.mark.parametrize('cache', ['', 'proxy_cache c;',
+                                   'proxy_buffering off;'])
+def test_a_chunk_that_is_none_is_the_fault_of_s3(s3, nginx, tmp_path, cache,
+                                                 mode):
+    gw = nginx(http=f'proxy_cache_path {tmp_path}/cache keys_zone=c:1m;',
+               location=JSON[mode] + cache)
+    for chunks in b'zz\r\n', b'5\r\n<List\r\nzz\r\n':
+        s3.always(Reply(raw=head('200 OK', 'Transfer-Encoding: chunked')
+                        + chunks))
+        bad(gw.get('/jobs'), mode)
+    assert 'this machine' not in gw.log()

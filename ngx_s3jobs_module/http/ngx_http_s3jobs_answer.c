@@ -13,6 +13,7 @@
 #include "ngx_http_s3jobs_count.h"
 #include "ngx_http_s3jobs_error.h"
 #include "ngx_http_s3jobs_gather.h"
+#include "ngx_http_s3jobs_headers.h"
 
 
 ngx_http_output_header_filter_pt  ngx_http_s3jobs_next_header_filter;
@@ -203,6 +204,20 @@ ngx_http_s3jobs_drop(ngx_chain_t *in)
         in->buf->pos = in->buf->last;
         in->buf->file_pos = in->buf->file_last;
     }
+}
+
+
+void
+ngx_http_s3jobs_not_taken(ngx_http_request_t *r, ngx_http_s3jobs_ctx_t *ctx)
+{
+    ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                  "S3 Control's answer could not be taken, for a reason on "
+                  "this machine that is logged before");
+
+    ngx_http_s3jobs_own_error(r, ctx, NGX_HTTP_INTERNAL_SERVER_ERROR);
+    ngx_http_s3jobs_drop_headers(r);
+
+    ctx->listed = 0;
 }
 
 

@@ -66,10 +66,14 @@ struct ngx_http_s3jobs_filter_s {
     /* the upstream's own, called by ours */
     void                       (*finalize)(ngx_http_request_t *r,
                                      ngx_int_t rc);
+    ngx_int_t                  (*input_init)(void *data);
+    ngx_int_t                  (*input)(void *data, ssize_t bytes);
+    ngx_event_pipe_input_filter_pt  pipe_input;
 
     unsigned                     raw:1;       /* S3's document as it is */
     unsigned                     streaming:1; /* the header is out */
     unsigned                     broken:1;
+    unsigned                     bad_input:1; /* HTTP that S3 sent wrong */
     unsigned                     ended:1;
     unsigned                     flush:1;
     unsigned                     more:1;      /* what ends is not all */
@@ -100,6 +104,10 @@ ngx_int_t ngx_http_s3jobs_error_filter(ngx_http_request_t *r,
     ngx_http_s3jobs_ctx_t *ctx, ngx_chain_t *in);
 
 void ngx_http_s3jobs_drop(ngx_chain_t *in);
+
+/* sets ctx->error for an answer that this machine could not take */
+void ngx_http_s3jobs_not_taken(ngx_http_request_t *r,
+    ngx_http_s3jobs_ctx_t *ctx);
 
 /* whether the buffer marks the end of an answer that was cut */
 ngx_uint_t ngx_http_s3jobs_upstream_aborted(ngx_http_request_t *r,

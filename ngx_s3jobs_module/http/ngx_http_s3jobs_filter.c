@@ -37,6 +37,10 @@ static ngx_int_t ngx_http_s3jobs_refuse_answer(ngx_http_request_t *r,
 
 static void ngx_http_s3jobs_watch_upstream(ngx_http_request_t *r,
     ngx_http_s3jobs_filter_t *f);
+static ngx_int_t ngx_http_s3jobs_input_init(void *data);
+static ngx_int_t ngx_http_s3jobs_input(void *data, ssize_t bytes);
+static ngx_int_t ngx_http_s3jobs_pipe_input(ngx_event_pipe_t *p,
+    ngx_buf_t *buf);
 static void ngx_http_s3jobs_upstream_finalized(ngx_http_request_t *r,
     ngx_int_t rc);
 
@@ -369,8 +373,96 @@ static void
 ngx_http_s3jobs_watch_upstream(ngx_http_request_t *r,
     ngx_http_s3jobs_filter_t *f)
 {
-    f->finalize = r->upstream->finalize_request;
-    r->upstream->finalize_request = ngx_http_s3jobs_upstream_finalized;
+    ngx_http_upstream_t  *u;
+
+    u = r->upstream;
+
+    f->finalize = u->finalize_request;
+    u->finalize_request = ngx_http_s3jobs_upstream_finalized;
+
+    f->input_init = u->input_filter_init;
+    u->input_filter_init = ngx_http_s3jobs_input_init;
+}
+
+
+/*
+ * The functions with which nginx takes HTTP's framing from a body fail where
+ * S3 has sent it wrong, and not for a reason on this machine.
+ */
+
+static ngx_int_t
+ngx_http_s3jobs_input_init(void *data)
+{
+    ngx_int_t                  rc;
+    ngx_event_pipe_t          *p;
+    ngx_http_request_t        *r;
+    ngx_http_upstream_t       *u;
+    ngx_http_s3jobs_ctx_t     *ctx;
+    ngx_http_s3jobs_filter_t  *f;
+
+    r = data;
+    u = r->upstream;
+    ctx = ngx_http_get_module_ctx(r, ngx_http_s3jobs_module);
+    f = ctx->filter;
+
+    rc = f->input_init(data);
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    if (u->buffering) {
+        p = u->pipe;
+
+        f->pipe_input = p->input_filter;
+        p->input_filter = ngx_http_s3jobs_pipe_input;
+        p->input_ctx = f;
+
+    } else {
+        f->input = u->input_filter;
+        u->input_filter = ngx_http_s3jobs_input;
+        u->input_filter_ctx = f;
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_s3jobs_input(void *data, ssize_t bytes)
+{
+    ngx_int_t                  rc;
+    ngx_http_s3jobs_filter_t  *f;
+
+    f = data;
+
+    rc = f->input(f->request, bytes);
+
+    f->bad_input |= (rc == NGX_ERROR);
+
+    return rc;
+}
+
+
+static ngx_int_t
+ngx_http_s3jobs_pipe_input(ngx_event_pipe_t *p, ngx_buf_t *buf)
+{
+    ngx_int_t                  rc;
+    ngx_http_s3jobs_filter_t  *f;
+
+    f = p->input_ctx;
+
+    /* nginx's own finds the request there */
+
+    p->input_ctx = f->request;
+
+    rc = f->pipe_input(p, buf);
+
+    p->input_ctx = f;
+
+    f->bad_input |= (rc == NGX_ERROR);
+
+    return rc;
 }
 
 
@@ -408,8 +500,13 @@ ngx_http_s3jobs_upstream_finalized(ngx_http_request_t *r, ngx_int_t rc)
     if (f->state == NGX_HTTP_S3JOBS_FIRST
         || f->state == NGX_HTTP_S3JOBS_LISTING)
     {
-        ngx_http_s3jobs_listing_broken(r, f, "it could not be read");
-        ngx_http_s3jobs_bad_upstream_response(r, ctx);
+        if (f->bad_input) {
+            ngx_http_s3jobs_listing_broken(r, f, "it could not be read");
+            ngx_http_s3jobs_bad_upstream_response(r, ctx);
+
+        } else {
+            ngx_http_s3jobs_not_taken(r, ctx);
+        }
 
     } else if (f->state == NGX_HTTP_S3JOBS_ERROR) {
         (void) ngx_http_s3jobs_s3_error(r, ctx, f->reader);

@@ -290,6 +290,13 @@ ngx_http_s3jobs_first_seen(ngx_http_request_t *r, ngx_http_s3jobs_ctx_t *ctx)
 
 #endif
 
+    if (u->cacheable) {
+
+        /* the disk may be full, of which there is to be an answer */
+
+        return 0;
+    }
+
     if (u->headers_in.chunked) {
         p = ngx_strlchr(p, p + n, CR);
         if (p == NULL) {

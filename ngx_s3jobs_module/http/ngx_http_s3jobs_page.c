@@ -29,6 +29,8 @@ static void ngx_http_s3jobs_page_event(ngx_event_t *ev);
 static void ngx_http_s3jobs_page_cleanup(void *data);
 static ngx_int_t ngx_http_s3jobs_page_new(ngx_http_request_t *r,
     ngx_http_s3jobs_member_t *m);
+static ngx_int_t ngx_http_s3jobs_page_not_kept(ngx_http_request_t *r,
+    ngx_http_s3jobs_ctx_t *ctx);
 static ngx_int_t ngx_http_s3jobs_page_ended(ngx_http_request_t *r,
     ngx_http_s3jobs_page_t *page);
 static ngx_int_t ngx_http_s3jobs_page_spool(ngx_http_request_t *r,
@@ -485,7 +487,8 @@ ngx_http_s3jobs_page_copy(ngx_http_request_t *r, ngx_http_s3jobs_ctx_t *ctx,
         if (f->size >= slcf->json_buffer_size
             && ngx_http_s3jobs_page_spool(r, ctx->page) != NGX_OK)
         {
-            return NGX_ERROR;
+            ngx_http_s3jobs_drop(in);
+            return ngx_http_s3jobs_page_not_kept(r, ctx);
         }
 
         if (ngx_http_s3jobs_upstream_aborted(r, b)) {
@@ -523,11 +526,24 @@ ngx_http_s3jobs_page_filter(ngx_http_request_t *r, ngx_http_s3jobs_ctx_t *ctx,
         }
 
         if (ngx_http_s3jobs_page_spool(r, ctx->page) != NGX_OK) {
-            return NGX_ERROR;
+            ngx_http_s3jobs_drop(f->in);
+            return ngx_http_s3jobs_page_not_kept(r, ctx);
         }
     }
 
     return f->ended ? ngx_http_s3jobs_page_ended(r, ctx->page) : NGX_OK;
+}
+
+
+/* NGX_ERROR of a body filter would close the connection of the client */
+
+static ngx_int_t
+ngx_http_s3jobs_page_not_kept(ngx_http_request_t *r,
+    ngx_http_s3jobs_ctx_t *ctx)
+{
+    ngx_http_s3jobs_not_taken(r, ctx);
+
+    return ngx_http_s3jobs_send_error(r, ctx);
 }
 
 
@@ -795,6 +811,9 @@ ngx_http_s3jobs_page_done(ngx_http_request_t *r, void *data, ngx_int_t rc)
 
         } else if (rc >= NGX_HTTP_SPECIAL_RESPONSE) {
             ngx_http_s3jobs_own_error(r, ctx, rc);
+
+        } else if (rc == NGX_ERROR && ctx->filter && !ctx->filter->bad_input) {
+            ngx_http_s3jobs_not_taken(r, ctx);
 
         } else {
             ngx_http_s3jobs_bad_upstream_response(r, ctx);
