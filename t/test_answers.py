@@ -567,3 +567,61 @@ def test_a_chunk_that_is_none_is_the_fault_of_s3(s3, nginx, tmp_path, cache,
                         + chunks))
         bad(gw.get('/jobs'), mode)
     assert 'this machine' not in gw.log()
+
+
+# a document that breaks
+
+@pytest.mark.parametrize('mode,body', [
+    ('json', b'<html>'), ('json', b'{'), ('json', b'<ListJobsResult><a></b>'),
+    ('json', b'<ListJobsResult><Jobs/><Jobs/>'), ('json', b'<!DOCTYPE a>'),
+    ('json', b'\x1f\x8b\x08'), ('xml', b'<html>'), ('xml', b'{'),
+    ('xml', b'<!DOCTYPE a>')])
+@pytest.mark.parametrize('buffering', ['on', 'off'])
+@pytest.mark.parametrize('cache', ['', 'proxy_cache c;'
+                                   'proxy_cache_valid any 1h;'])
+@pytest.mark.parametrize('framing', ['length', 'chunked'])
+def test_broken_is_told_at_once(s3, nginx, tmp_path, mode, body, buffering,
+                                cache, framing):
+    """S3 would never end it.  (nginx shows what fills one of its buffers.)"""
+    body += b' ' * 20000 if buffering == 'on' or b'List' in body else b''
+    gw = nginx(http=f'proxy_cache_path {tmp_path}/cache keys_zone=c:1m;',
+               location=JSON[mode] + cache + f'proxy_buffering {buffering};')
+    raw = head('200 OK', 'Content-Length: 1000000') + body \
+        if framing == 'length' else \
+        head('200 OK', 'Transfer-Encoding: chunked') \
+        + b'%x\r\n%s\r\n' % (len(body), body)
+    s3.always(Reply(raw=raw, never=True))
+    with gw.connect() as client:
+        bad(client.request('/jobs'), mode)
+        s3.reset()
+        assert client.request('/jobs').status == 200
+    assert len(re.findall('no usable listing', gw.log())) == 1
+
+
+def test_broken_is_told_at_once_by_http2(s3, nginx):
+    gw = nginx(location='s3jobs_json on;', h2=True)
+    s3.always(Reply(raw=head('200 OK', 'Content-Length: 1000000') + b'<html>'
+                    + b' ' * 20000, never=True))
+    for _ in range(3):
+        bad(gw.get_h2('/jobs'), 'json')
+
+
+def test_broken_page_is_told_at_once(s3, nginx):
+    gw = nginx(location='s3jobs_json on; s3jobs_max_pages 3;')
+    s3.page = 10
+    s3.always(at_page(2, last=Reply(
+        raw=head('200 OK', 'Content-Length: 1000000') + b'<html>',
+        never=True)))
+    r = gw.get('/jobs')
+    assert r.status == 200 and r.complete
+    assert r.json()['Incomplete'][0]['code'] == 'BadUpstreamResponse'
+
+
+def test_broken_is_told_at_once_when_asked_again(s3, nginx):
+    gw = nginx(location='s3jobs_json accept;')
+    for mode in MODES:
+        s3.script(Reply(error='SlowDown'), Reply(
+            raw=head('200 OK', 'Content-Length: 1000000') + b'<html>'
+            + b' ' * 20000, never=True))
+        bad(gw.get('/jobs', [('Accept', f'application/{mode}')]), mode)
+        s3.reset()

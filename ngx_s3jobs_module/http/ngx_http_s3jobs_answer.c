@@ -16,6 +16,9 @@
 #include "ngx_http_s3jobs_headers.h"
 
 
+static void ngx_http_s3jobs_early_handler(ngx_event_t *ev);
+
+
 ngx_http_output_header_filter_pt  ngx_http_s3jobs_next_header_filter;
 ngx_http_output_body_filter_pt    ngx_http_s3jobs_next_body_filter;
 
@@ -61,6 +64,10 @@ ngx_http_s3jobs_filter_cleanup(void *data)
 
     ngx_s3jobs_error_reader_destroy(f->reader);
     f->reader = NULL;
+
+    if (f->early.posted) {
+        ngx_delete_posted_event(&f->early);
+    }
 }
 
 
@@ -204,6 +211,65 @@ ngx_http_s3jobs_drop(ngx_chain_t *in)
         in->buf->pos = in->buf->last;
         in->buf->file_pos = in->buf->file_last;
     }
+}
+
+
+void
+ngx_http_s3jobs_end_early(ngx_http_request_t *r, ngx_http_s3jobs_ctx_t *ctx)
+{
+    ngx_event_t  *ev;
+
+    ev = &ctx->filter->early;
+
+    if (ev->posted || r->upstream->cleanup == NULL) {
+        return;
+    }
+
+    ev->handler = ngx_http_s3jobs_early_handler;
+    ev->data = r;
+    ev->log = r->connection->log;
+
+    ngx_post_event(ev, &ngx_posted_events);
+}
+
+
+static void
+ngx_http_s3jobs_early_handler(ngx_event_t *ev)
+{
+    ngx_int_t                  rc;
+    ngx_connection_t          *c;
+    ngx_http_request_t        *r;
+    ngx_http_cleanup_pt       *cleanup;
+    ngx_http_s3jobs_ctx_t     *ctx;
+
+    r = ev->data;
+    c = r->connection;
+    ctx = ngx_http_get_module_ctx(r, ngx_http_s3jobs_module);
+
+    if (ctx == NULL || ctx->filter == NULL
+        || ctx->filter->state == NGX_HTTP_S3JOBS_DONE
+        || r->upstream->cleanup == NULL
+        || r->main->blocked)
+    {
+        return;
+    }
+
+    ngx_http_set_log_request(c->log, r);
+
+    ngx_http_s3jobs_uncache(r);
+    ngx_http_s3jobs_bad_upstream_response(r, ctx);
+
+    /* as nginx does it where a request turns to another upstream */
+
+    r->main->count++;
+
+    cleanup = r->upstream->cleanup;
+    (*cleanup)(r);
+
+    rc = ngx_http_s3jobs_send_error(r, ctx);
+
+    ngx_http_finalize_request(r, rc);
+    ngx_http_run_posted_requests(c);
 }
 
 

@@ -70,6 +70,8 @@ struct ngx_http_s3jobs_filter_s {
     ngx_int_t                  (*input)(void *data, ssize_t bytes);
     ngx_event_pipe_input_filter_pt  pipe_input;
 
+    ngx_event_t                  early;       /* ends the answer */
+
     unsigned                     raw:1;       /* S3's document as it is */
     unsigned                     streaming:1; /* the header is out */
     unsigned                     broken:1;
@@ -104,6 +106,14 @@ ngx_int_t ngx_http_s3jobs_error_filter(ngx_http_request_t *r,
     ngx_http_s3jobs_ctx_t *ctx, ngx_chain_t *in);
 
 void ngx_http_s3jobs_drop(ngx_chain_t *in);
+
+/*
+ * The same for a document found broken, before S3 has ended it: from outside
+ * of the event pipe, and only if nginx allows it.  Else what comes is to be
+ * swallowed up to the end of the answer.
+ */
+void ngx_http_s3jobs_end_early(ngx_http_request_t *r,
+    ngx_http_s3jobs_ctx_t *ctx);
 
 /* sets ctx->error for an answer that this machine could not take */
 void ngx_http_s3jobs_not_taken(ngx_http_request_t *r,

@@ -22,6 +22,8 @@ static ngx_int_t ngx_http_s3jobs_first_root(ngx_http_s3jobs_ctx_t *ctx,
     u_char *p, size_t len);
 static ngx_chain_t *ngx_http_s3jobs_first_held(ngx_http_request_t *r,
     ngx_http_s3jobs_filter_t *f, ngx_chain_t *in);
+static ngx_int_t ngx_http_s3jobs_first_other(ngx_http_request_t *r,
+    ngx_http_s3jobs_ctx_t *ctx, ngx_chain_t *in);
 static ngx_int_t ngx_http_s3jobs_first_listing(ngx_http_request_t *r,
     ngx_http_s3jobs_ctx_t *ctx, ngx_chain_t *in);
 static ngx_int_t ngx_http_s3jobs_first_pass(ngx_http_request_t *r,
@@ -68,11 +70,8 @@ ngx_http_s3jobs_first_filter(ngx_http_request_t *r,
         return ngx_http_s3jobs_error_filter(r, ctx, in);
     }
 
-    if (rc == NGX_DECLINED && f->raw) {
-        f->state = NGX_HTTP_S3JOBS_LISTING;
-
-        ngx_http_s3jobs_listing_broken(r, f,
-                                       "its root element is not that of one");
+    if (rc == NGX_DECLINED) {
+        return ngx_http_s3jobs_first_other(r, ctx, in);
     }
 
     return ngx_http_s3jobs_first_listing(r, ctx, in);
@@ -119,7 +118,10 @@ ngx_http_s3jobs_first_look(ngx_http_request_t *r, ngx_http_s3jobs_ctx_t *ctx,
     }
 
     if (last || n == sizeof(first)) {
-        return NGX_DECLINED;
+
+        /* what becomes JSON is for the parser to judge */
+
+        return f->raw ? NGX_DECLINED : NGX_OK;
     }
 
     if (n && f->first == NULL) {
@@ -195,7 +197,39 @@ ngx_http_s3jobs_first_held(ngx_http_request_t *r, ngx_http_s3jobs_filter_t *f,
 }
 
 
-/* what is wrong with a document that becomes JSON the parser knows best */
+static ngx_int_t
+ngx_http_s3jobs_first_other(ngx_http_request_t *r, ngx_http_s3jobs_ctx_t *ctx,
+    ngx_chain_t *in)
+{
+    ngx_int_t                  rc;
+    ngx_http_s3jobs_filter_t  *f;
+
+    f = ctx->filter;
+    f->state = NGX_HTTP_S3JOBS_LISTING;
+
+    if (!f->raw) {
+
+        /* the parser knows best what is wrong, but may wait for more */
+
+        if (ngx_http_s3jobs_listing_start(r, ctx) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        rc = ngx_http_s3jobs_listing_filter(r, ctx, in);
+
+        if (rc != NGX_OK || f->broken || f->state != NGX_HTTP_S3JOBS_LISTING) {
+            return rc;
+        }
+
+        in = NULL;
+    }
+
+    ngx_http_s3jobs_listing_broken(r, f,
+                                   "its root element is not that of one");
+
+    return ngx_http_s3jobs_listing_filter(r, ctx, in);
+}
+
 
 static ngx_int_t
 ngx_http_s3jobs_first_listing(ngx_http_request_t *r,
@@ -205,11 +239,12 @@ ngx_http_s3jobs_first_listing(ngx_http_request_t *r,
 
     f = ctx->filter;
 
-    if (!f->raw && ngx_http_s3jobs_listing_start(r, ctx) != NGX_OK) {
-        return NGX_ERROR;
-    }
+    if (!f->raw) {
 
-    if (!f->raw || f->broken) {
+        if (ngx_http_s3jobs_listing_start(r, ctx) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
         return ngx_http_s3jobs_listing_filter(r, ctx, in);
     }
 

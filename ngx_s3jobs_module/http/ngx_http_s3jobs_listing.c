@@ -103,12 +103,8 @@ ngx_http_s3jobs_listing_filter(ngx_http_request_t *r,
                 return NGX_ERROR;
             }
 
-            /*
-             * Not to be told from inside the event pipe: what is left is
-             * swallowed first.
-             */
-
             if (!f->ended) {
+                ngx_http_s3jobs_end_early(r, ctx);
                 return NGX_OK;
             }
 

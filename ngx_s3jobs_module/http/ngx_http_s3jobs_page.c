@@ -531,7 +531,15 @@ ngx_http_s3jobs_page_filter(ngx_http_request_t *r, ngx_http_s3jobs_ctx_t *ctx,
         }
     }
 
-    return f->ended ? ngx_http_s3jobs_page_ended(r, ctx->page) : NGX_OK;
+    if (f->ended) {
+        return ngx_http_s3jobs_page_ended(r, ctx->page);
+    }
+
+    if (f->broken) {
+        ngx_http_s3jobs_end_early(r, ctx);
+    }
+
+    return NGX_OK;
 }
 
 
