@@ -625,3 +625,22 @@ def test_broken_is_told_at_once_when_asked_again(s3, nginx):
             + b' ' * 20000, never=True))
         bad(gw.get('/jobs', [('Accept', f'application/{mode}')]), mode)
         s3.reset()
+
+
+@pytest.mark.parametrize('cut', [0, 200, 5000, 200000])
+@pytest.mark.parametrize('flags', ['', 'set="x"', 'set="x" wait="yes"',
+                                   'wait="yes"'])
+@pytest.mark.parametrize('mode', MODES)
+@pytest.mark.parametrize('framing', ['length', 'chunked'])
+def test_a_cut_listing_in_a_page(s3, nginx, mode, flags, cut, framing):
+    """The page around it is answered."""
+    gw = nginx(location='subrequest_output_buffer_size 1m;' + JSON[mode],
+               server='location = /page { ssi on; ssi_types *;'
+               'default_type text/html; return 200 \'before<!--# include'
+               f' virtual="/jobs" {flags} -->after\'; }}')
+    s3.set_jobs(ACCOUNT, s3.jobs() * 40)
+    s3.page = 1000
+    s3.always(Reply(cut=cut, framing=framing))
+    r = gw.get('/page')
+    assert r.status == 200
+    assert r.text.startswith('before') and r.text.endswith('after')

@@ -21,6 +21,8 @@
 #define NGX_HTTP_S3JOBS_PIECE_MIN   1024
 
 
+static ngx_int_t ngx_http_s3jobs_listing_cut(ngx_http_request_t *r,
+    ngx_http_s3jobs_filter_t *f);
 static ngx_int_t ngx_http_s3jobs_listing_end(ngx_http_s3jobs_ctx_t *ctx);
 static ngx_int_t ngx_http_s3jobs_listing_header(ngx_http_request_t *r,
     ngx_http_s3jobs_filter_t *f);
@@ -100,7 +102,7 @@ ngx_http_s3jobs_listing_filter(ngx_http_request_t *r,
         if (f->broken) {
 
             if (f->streaming) {
-                return NGX_ERROR;
+                return ngx_http_s3jobs_listing_cut(r, f);
             }
 
             if (!f->ended) {
@@ -168,6 +170,26 @@ ngx_http_s3jobs_listing_filter(ngx_http_request_t *r,
             return rc;
         }
     }
+}
+
+
+/* the page around a subrequest goes on, as when nginx's own proxy fails */
+
+static ngx_int_t
+ngx_http_s3jobs_listing_cut(ngx_http_request_t *r, ngx_http_s3jobs_filter_t *f)
+{
+    if (r == r->main) {
+        return NGX_ERROR;
+    }
+
+    if (f->ended) {
+        ngx_http_s3jobs_filter_cleanup(f);
+        f->state = NGX_HTTP_S3JOBS_DONE;
+
+        r->buffered &= ~NGX_HTTP_S3JOBS_BUFFERED;
+    }
+
+    return NGX_OK;
 }
 
 
