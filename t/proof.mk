@@ -36,3 +36,24 @@ FAULTS        =
 
 faults: deps $(MODULE)
 	@$(PYTHON) t/faults.py --seconds $(FAULT_TIME) $(FAULTS)
+
+
+# nginx's own tests, with and without the module; the nginx is this Debian's,
+# or NGINX_SRC's, built here since Debian's own loads its modules from afar
+
+NGINX_TESTS   =
+NGINX_TESTS_FILES =
+
+.PHONY: nginx-tests
+
+nginx-tests:
+	@test -f "$(NGINX_TESTS)/lib/Test/Nginx.pm" || { \
+	    echo "make: nginx-tests needs NGINX_TESTS=dir, a clone of" \
+	         "https://github.com/nginx/nginx-tests" >&2; exit 1; }
+	@./t/deps nginx-tests
+	@src="$(NGINX_SRC)"; test -n "$$src" || src=$$(. /etc/os-release; \
+	    ./t/matrix source $$VERSION_CODENAME) || exit 1; \
+	$(MAKE) --no-print-directory NGINX_SRC="$$src" BUILD=$(BUILD)/plain all
+	@./t/nginx_tests "$(NGINX_TESTS)" $(CURDIR)/$(BUILD)/plain/nginx \
+	    $(CURDIR)/$(BUILD)/plain/ngx_http_s3jobs_module.so \
+	    $(NGINX_TESTS_FILES)
