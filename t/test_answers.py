@@ -644,3 +644,33 @@ def test_a_cut_listing_in_a_page(s3, nginx, mode, flags, cut, framing):
     r = gw.get('/page')
     assert r.status == 200
     assert r.text.startswith('before') and r.text.endswith('after')
+
+
+# requests that other modules of nginx make
+
+@pytest.mark.parametrize('mode', MODES)
+def test_slices(s3, nginx, mode):
+    """nginx would ask for the rest by a clone that nobody has signed."""
+    gw = nginx(location='slice 1m; proxy_set_header Range $slice_range;'
+               + JSON[mode])
+    assert gw.get('/jobs').status == 200
+    s3.always(Reply(status=206, body=b'x' * (1 << 20), headers=(
+        ('Content-Range', f'bytes 0-{(1 << 20) - 1}/{3 << 20}'),
+        ('ETag', '"a"'))))
+    bad(gw.get('/jobs'), mode)
+    assert len(s3.requests) == 2
+
+
+@pytest.mark.parametrize('reply', [{'error': 'ExpiredToken'},
+                                   {'status': 206}, {'gzip': True}])
+def test_a_refresh_does_not_cache_what_is_no_listing(s3, nginx, tmp_path,
+                                                     reply):
+    gw = nginx(http=f'proxy_cache_path {tmp_path}/cache keys_zone=c:1m;',
+               location='proxy_cache c; proxy_cache_valid any 1s;'
+               'proxy_cache_use_stale updating;'
+               'proxy_cache_background_update on;')
+    assert gw.get('/jobs').status == 200
+    s3.always(Reply(**reply))
+    until(lambda: gw.get('/jobs').status == 200 and len(s3.requests) >= 3,
+          what='refreshes')
+    assert gw.get('/jobs').status == 200

@@ -82,7 +82,14 @@ ngx_http_s3jobs_header_filter(ngx_http_request_t *r)
 
         if (r->background && r->header_only) {
 
-            /* nobody listens: a mirror, or a cached answer is refreshed */
+            /*
+             * Nobody listens: a mirror, or a cached answer is refreshed.  An
+             * error is not read then, and may be of the gateway's making.
+             */
+
+            if (ngx_http_s3jobs_not_a_listing(r)) {
+                ngx_http_s3jobs_uncache(r);
+            }
 
             return ngx_http_s3jobs_next_header_filter(r);
         }
