@@ -47,6 +47,7 @@ def entries(r):
 
 
 def check(s3, r):
+    assert 'Incomplete' not in r.text
     assert [a or b for a, b in entries(r)] == [
         job['JobId'] for job in s3.jobs()]
 
@@ -329,6 +330,34 @@ def test_tries_of_nginx_count_too(s3, gateway):
     assert len(s3.requests) == 2
 
 
+def test_tries_of_nginx_after_ours(s3, gateway):
+    """What is left of them, and not all of them once more."""
+    gw = gateway('s3jobs_tries 3;', servers='upstream s3control {'
+                 + 'server UPSTREAM;' * 5 + '}')
+    s3.script(Reply(error='SlowDown'))
+    s3.always(Reply(raw=b''))
+    assert gw.get().status == 502
+    assert len(s3.requests) == 3
+
+
+def test_time_of_nginx_counts_too(s3, gateway):
+    gw = gateway('s3jobs_tries 9 300ms;', servers='upstream s3control {'
+                 + 'server UPSTREAM;' * 10 + '}')
+    s3.always(Reply(raw=b'', delay=0.2))
+    assert gw.get().status == 502
+    assert len(s3.requests) <= 3
+
+
+def test_waits_grow(s3, gateway):
+    """Up to 3.2 s at the sixth time: they are not all below a tenth."""
+    gw = gateway('s3jobs_tries 7 1m;')
+    times = []
+    s3.on_request = lambda request: times.append(time.monotonic())
+    s3.always(Reply(error='SlowDown'))
+    assert gw.get().status == 503
+    assert max(b - a for a, b in zip(times, times[1:])) > 0.105
+
+
 @pytest.mark.parametrize('lines, message', [
     ('s3jobs_tries 0;', 'must be between 1 and 100'),
     ('s3jobs_tries x;', 'must be between 1 and 100'),
@@ -450,6 +479,18 @@ def test_credentials_that_expire_in_a_listing(s3, gateway, agent):
     check(s3, gw.get())
     assert [q.verdict for q in s3.requests].count('ExpiredToken') == 1
     assert len(s3.requests) == 21
+
+
+@pytest.mark.parametrize('mode', MODES)
+def test_credentials_are_renewed_once(s3, gateway, agent, mode):
+    """Others that are refused too are no reason for a circle."""
+    gw = gateway(MODES[mode] + 's3jobs_tries 9;', sources=source(agent))
+    check(s3, gw.get())
+    s3.clear()
+    s3.always(Reply(error='ExpiredToken'))
+    r = gw.get()
+    assert r.status == 502 and told(r, mode != 'xml')[0] == 'ExpiredToken'
+    assert len(s3.requests) == 2
 
 
 def test_credentials_that_nobody_renews(s3, gateway):
