@@ -103,6 +103,16 @@ ngx_int_t ngx_http_s3jobs_gather_failed(ngx_http_s3jobs_member_t *m,
 ngx_int_t ngx_http_s3jobs_gather_seen(ngx_http_s3jobs_member_t *m,
     ngx_str_t *query);
 
+/*
+ * Nothing is left to be fetched: the end of the answer, or the error if there
+ * is no answer.  Returns NGX_DONE or NGX_ERROR.
+ */
+ngx_int_t ngx_http_s3jobs_gather_end(ngx_http_s3jobs_gather_t *g);
+
+/* writes text, which ends with a NUL, as it is */
+ngx_int_t ngx_http_s3jobs_gather_text(ngx_s3jobs_out_t *out,
+    const char *text);
+
 ngx_int_t ngx_http_s3jobs_keep(ngx_pool_t *pool, ngx_http_s3jobs_kept_t *kept,
     ngx_str_t *text);
 
