@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 import urllib.parse
+import zlib
 
 import pytest
 
@@ -122,6 +123,29 @@ def test_pages_go_on_side_by_side(s3, merged):
         client.send('GET /jobs HTTP/1.1\r\nHost: x\r\n\r\n')
         s3.wait_for(4 + 8 * 4)
         client.abort()
+    s3.reset()
+
+
+@pytest.mark.parametrize('lines', ['', 'gzip on; gzip_min_length 0;'
+                                   'gzip_types application/json;'])
+def test_a_page_goes_out_when_it_is_there(s3, merged, lines):
+    """Less than postpone_output, and the other listings never come."""
+    gw = merged(ALL[:3], jobs=1, lines=lines)
+    s3.always(lambda request: None if request.region == 'us-east-1'
+              else Reply(never=True))
+    with gw.connect() as client:
+        client.send('GET /jobs HTTP/1.1\r\nHost: x\r\n'
+                    'Accept-Encoding: gzip\r\n\r\n')
+        r = client.head()
+        unzip = zlib.decompressobj(31).decompress \
+            if r.header('Content-Encoding') else bytes
+        body = b''
+        while not body.endswith(b'}}'):
+            data = bytearray()
+            size = int(client.wire.until(b'\r\n'), 16)
+            client.wire.take(data, size + 2)
+            body += unzip(bytes(data[:-2]))
+        assert body.count(b'"JobId"') == 1
     s3.reset()
 
 

@@ -310,6 +310,14 @@ def test_large_pages(s3, paged, location, framing):
     assert len(s3.requests) in (4, 5)
 
 
+def test_pages_are_not_kept_as_xml(s3, paged):
+    """In nginx's buffers there is no room for it."""
+    gw = paged(size=1000, jobs=3500, location='s3jobs_json_buffer_size 8m;'
+               'proxy_buffer_size 4k; proxy_buffers 4 4k;')
+    check_whole(s3, gw.get(), 3500)
+    assert 'temporary file' not in gw.log()
+
+
 def test_http_1_0(s3, paged):
     gw = paged()
     with gw.connect() as client:

@@ -71,8 +71,6 @@ ngx_http_s3jobs_page_fetch(ngx_http_s3jobs_member_t *m)
     tp = ngx_timeofday();
     page->start = (ngx_msec_t) (tp->sec * 1000 + tp->msec);
 
-    m->gather->ctx->requests++;
-
     /* of the request's pool a page would take its buffers until the end */
 
     saved = r->pool;
@@ -168,6 +166,7 @@ ngx_http_s3jobs_page_request(ngx_http_s3jobs_page_t *page)
     } else {
         m->first = sr;
         m->pool = page->pool;
+        m->gather->ctx->requests++;
     }
 
     return NGX_OK;
@@ -235,6 +234,8 @@ ngx_http_s3jobs_page_begin(ngx_http_request_t *r)
     }
 
     if (rc == NGX_OK) {
+        page->member->gather->ctx->requests++;
+
         r->write_event_handler = ngx_http_core_run_phases;
         ngx_http_core_run_phases(r);
         return;
