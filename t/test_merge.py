@@ -500,14 +500,18 @@ def test_directive(nginx, lines, message):
 
 
 def test_uris_are_found_as_nginx_finds_them(nginx):
-    """Exact, prefixes, ^~, regular expressions, nested ones."""
+    """Exact, prefixes, ^~, regular expressions, nested ones; some whose
+    names begin those of others, wherever they are in nginx's tree."""
+    names = ['/' + n * 'q' for n in range(1, 8)]
     on = place('= /exact', '') + place('/prefix/', '') \
-        + place('^~ /first/', '') + place('~ ^/re/x', '')
+        + place('^~ /first/', '') + place('~ ^/re/x', '') \
+        + place('= /exact/x', '') \
+        + ''.join(place(f'= {name}', '') for name in names)
     code, output = nginx.check(server=on + 'location ~ /x$ { return 404; }'
                                ' location /outer/ { ' + place('/outer/in', '')
                                + ' return 404; } location = /m { s3jobs_merge'
                                ' /exact /prefix/a /first/x /re/x /outer/in/y'
-                               ' /jobs; }')
+                               ' /jobs /exact/x ' + ' '.join(names) + '; }')
     assert code == 0, output
     code, output = nginx.check(server=on + 'location ~ /x$ { return 404; }'
                                'location = /m { s3jobs_merge /prefix/x; }')
@@ -523,3 +527,15 @@ def test_location_that_turns_out_to_be_another(s3, nginx):
     assert r.status == 500 and told(r, True)[0] == 'InternalServerError'
     assert 'URI "/jobs" of "s3jobs_merge" is not that of a location with' \
         ' "s3jobs on"' in gw.log()
+
+
+@pytest.mark.parametrize('uris', ['/jobs /other', '/other /jobs'])
+def test_location_that_turns_out_to_be_another_of_two(s3, nginx, uris):
+    """Where nothing can be read, it is what the administrator has to know."""
+    gw = nginx(location='rewrite ^ /elsewhere last;',
+               server=f'location = /m {{ s3jobs_merge {uris}; }}'
+               'location /elsewhere { return 200 "hello"; }'
+               + place('= /other', 's3jobs_json on;'))
+    s3.always(Reply(error='AccessDenied'))
+    r = gw.get('/m')
+    assert r.status == 500 and told(r, True)[0] == 'InternalServerError'

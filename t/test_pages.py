@@ -531,6 +531,12 @@ def test_variables_of_pages_are_their_own(s3, paged):
     assert until(gw.access)[0].startswith(f'{ACCOUNT}:{REGION}:')
 
 
+def test_what_set_has_set_is_so_for_all_pages(s3, paged):
+    gw = paged(location='set $mark "a$uri"; proxy_set_header X-Mark $mark;')
+    check_whole(s3, gw.get())
+    assert [q.all('X-Mark') for q in s3.requests] == [['a/jobs']] * 10
+
+
 def test_pipelined_requests(s3, paged):
     gw = paged(jobs=30)
     with gw.connect() as client:
