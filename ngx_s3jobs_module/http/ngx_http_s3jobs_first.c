@@ -96,14 +96,20 @@ ngx_http_s3jobs_first_look(ngx_http_request_t *r, ngx_http_s3jobs_ctx_t *ctx,
 
     f = ctx->filter;
     last = 0;
+    p = first;
 
-    p = ngx_cpymem(first, f->first, f->first_len);
+    if (f->first_len) {
+        p = ngx_cpymem(p, f->first, f->first_len);
+    }
 
     for ( /* void */ ; in; in = in->next) {
         b = in->buf;
 
         n = ngx_min(b->last - b->pos, first + sizeof(first) - p);
-        p = ngx_cpymem(p, b->pos, n);
+
+        if (n) {
+            p = ngx_cpymem(p, b->pos, n);
+        }
 
         last |= b->last_buf || b->last_in_chain
                 || ngx_http_s3jobs_upstream_aborted(r, b);
@@ -124,14 +130,18 @@ ngx_http_s3jobs_first_look(ngx_http_request_t *r, ngx_http_s3jobs_ctx_t *ctx,
         return f->raw ? NGX_DECLINED : NGX_OK;
     }
 
-    if (n && f->first == NULL) {
+    if (n == 0) {
+        return NGX_AGAIN;
+    }
+
+    if (f->first == NULL) {
         f->first = ngx_pnalloc(r->pool, sizeof(first));
-        if (n && f->first == NULL) {
+        if (f->first == NULL) {
             return NGX_ERROR;
         }
     }
 
-    (void) ngx_cpymem(f->first, first, n);
+    ngx_memcpy(f->first, first, n);
     f->first_len = n;
 
     return NGX_AGAIN;
