@@ -513,3 +513,14 @@ def test_credentials_that_do_not_come(s3, gateway, agent):
     assert r.status == 502 and told(r, True)[0] == 'ExpiredToken'
     assert len(s3.requests) == 1
     agent.fault = None
+
+
+def test_new_credentials_are_tried_once(s3, gateway, agent):
+    """S3 refuses the new ones too, whatever tries are left."""
+    gw = gateway(MODES['json'] + 's3jobs_tries 5;', sources=source(agent))
+    check(s3, gw.get())
+    s3.clear()
+    s3.always(Reply(error='ExpiredToken'))
+    r = gw.get()
+    assert r.status == 502 and told(r, True)[0] == 'ExpiredToken'
+    assert len({q.key_id for q in s3.requests}) == len(s3.requests) == 2
