@@ -529,6 +529,18 @@ def test_location_that_turns_out_to_be_another(s3, nginx):
         ' "s3jobs on"' in gw.log()
 
 
+def test_listing_behind_try_files(s3, nginx):
+    """nginx forgets what modules keep of a request that it redirects."""
+    gw = nginx(location='try_files /none /other;',
+               server='location = /m { s3jobs_merge /jobs; }'
+               + place('= /other', 's3jobs_max_pages 100;',
+                       account='210987654321'))
+    s3.page = 20
+    document = listing(gw.get('/m'))
+    assert list(document) == ['Jobs']
+    assert len(document['Jobs']) == len(s3.jobs('210987654321')) > 20
+
+
 @pytest.mark.parametrize('uris', ['/jobs /other', '/other /jobs'])
 def test_location_that_turns_out_to_be_another_of_two(s3, nginx, uris):
     """Where nothing can be read, it is what the administrator has to know."""
