@@ -53,6 +53,9 @@ WHY = """
   of nginx's `$request_id`, by OpenSSL: without it, which would take the id
   from the error, they would be met.  The rest is the argument's message, the
   error document and its headers.
+* **An unusual listing**, whose every entry has a container that the tables do
+  not know, goes through libxml2 at 3.7 % more instructions than before, with
+  a goal of 3 %: what the short cut looks at in vain until it gives up.
 * **A signature** has OpenSSL's calls beside its compressions: three copies of
   a context, each with an allocation, are 1,400 of its 3,600 instructions.
 """

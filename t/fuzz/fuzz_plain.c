@@ -12,8 +12,10 @@
 
 /*
  * A listing with the short cut of ngx_s3jobs_plain.c and by libxml2 alone:
- * the verdict, the JSON, the number of jobs and the reason are the same.  The
- * first two bytes say how much white space comes before the document, so that
+ * the verdict, the JSON, the number of jobs and the reason are the same.  Of a
+ * text that breaks off libxml2 hands out more or less, depending on where its
+ * own buffers begin, so that there one JSON may go on further.  The first two
+ * bytes say how much white space comes before the document, so that
  * its bytes meet the ends of blocks.
  */
 
@@ -84,7 +86,7 @@ LLVMFuzzerInitialize(int *argc, char ***argv)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    size_t   blanks;
+    size_t   blanks, len;
     u_char  *doc;
 
     if (size < 2) {
@@ -107,9 +109,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     free(doc);
 
+    len = ngx_min(ours.len, alone.len);
+
     if (ours.rc != alone.rc || ours.jobs != alone.jobs
-        || ours.len != alone.len
-        || memcmp(ours.json, alone.json, ours.len) != 0
+        || (ours.rc == NGX_OK && ours.len != alone.len)
+        || memcmp(ours.json, alone.json, len) != 0
         || strcmp(ours.reason, alone.reason) != 0)
     {
         abort();
