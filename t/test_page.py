@@ -15,6 +15,9 @@ from page_api import PageApi
 A, B, C = '123456789012', '210987654321', '555566667777'
 EXAMPLE = (ROOT / 'conf-examples/dashboard.conf').read_text()
 MIME = '/etc/nginx/mime.types'
+
+# chromium connects ahead of requests; nginx, told to end, waits for these
+PRECONNECTED = 'client_header_timeout 1s;'
 NOW = datetime.datetime(2026, 11, 25, 9, 0, tzinfo=datetime.timezone.utc)
 
 ROWS = '''
@@ -92,6 +95,7 @@ def configuration(api):
             events {{}}
             http {{
                 include {MIME}; {temps} {gzip}
+                {PRECONNECTED}
                 access_log {gw.prefix}/access.log;
                 server {{
                     listen 127.0.0.1:{gw.port}; {headers}

@@ -16,7 +16,7 @@ from nginx import ROOT, until
 from s3control import ACCOUNT, REGION, Reply
 from test_examples import (A, B, C, LAB, LAB_SECRET, NAMES_OF_ALL,  # noqa
                            example, exit_stack)
-from test_page import HOSTILE, ROWS, job, shown
+from test_page import HOSTILE, MIME, PRECONNECTED, ROWS, job, shown
 from test_page_live import WATCH
 
 JOBS = {(A, 'eu-west-1'): 2500, (A, 'us-east-1'): 30, (B, 'us-east-1'): 12,
@@ -145,7 +145,7 @@ def test_hostile_description(page):
 
 def test_one_listing(browser, s3, nginx):       # noqa: F811
     """Not merged: what is asked of the real S3 by make demo."""
-    gw = nginx(http='include /etc/nginx/mime.types;',
+    gw = nginx(http=f'include {MIME}; {PRECONNECTED}',
                server=demo.page_of_listing(ACCOUNT, REGION,
                                            'http://s3control'))
     s3.set_jobs(ACCOUNT, [job(n) for n in range(105)])
