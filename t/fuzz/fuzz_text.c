@@ -62,17 +62,14 @@ check_name(const u_char *p, size_t len, ngx_int_t rc, ngx_str_t *name)
     xmlDocPtr    doc;
     const char  *root, *colon;
 
-    doc = xmlReadMemory((char *) p, len, NULL, NULL,
+    doc = xmlReadMemory((char *) p, len, NULL, "UTF-8",
                         XML_PARSE_NONET|XML_PARSE_NOERROR
                         |XML_PARSE_NOWARNING);
     if (doc == NULL) {
         return;
     }
 
-    if (xmlGetIntSubset(doc) == NULL
-        && (doc->encoding == NULL
-            || strcasecmp((char *) doc->encoding, "UTF-8") == 0))
-    {
+    if (xmlGetIntSubset(doc) == NULL) {
         root = (char *) xmlDocGetRootElement(doc)->name;
         colon = strrchr(root, ':');
         root = colon ? colon + 1 : root;
