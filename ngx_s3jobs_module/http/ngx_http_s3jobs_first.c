@@ -215,17 +215,12 @@ ngx_http_s3jobs_first_other(ngx_http_request_t *r, ngx_http_s3jobs_ctx_t *ctx,
     ngx_http_s3jobs_filter_t  *f;
 
     f = ctx->filter;
-    f->state = NGX_HTTP_S3JOBS_LISTING;
 
     if (!f->raw) {
 
         /* the parser knows best what is wrong, but may wait for more */
 
-        if (ngx_http_s3jobs_listing_start(r, ctx) != NGX_OK) {
-            return NGX_ERROR;
-        }
-
-        rc = ngx_http_s3jobs_listing_filter(r, ctx, in);
+        rc = ngx_http_s3jobs_first_listing(r, ctx, in);
 
         if (rc != NGX_OK || f->broken || f->state != NGX_HTTP_S3JOBS_LISTING) {
             return rc;
@@ -233,6 +228,8 @@ ngx_http_s3jobs_first_other(ngx_http_request_t *r, ngx_http_s3jobs_ctx_t *ctx,
 
         in = NULL;
     }
+
+    f->state = NGX_HTTP_S3JOBS_LISTING;
 
     ngx_http_s3jobs_listing_broken(r, f,
                                    "its root element is not that of one");
