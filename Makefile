@@ -23,6 +23,7 @@ CC          = cc
 PYTHON      = /usr/bin/python3
 DESTDIR     =
 DEB         = $(BUILD)/deb
+TEST_JOBS   = $(shell echo $$(($$(nproc) * 2)))
 
 # what nginx runs under test: a binary, and the module if it is dynamic
 TEST_NGINX_BINARY ?= $(if $(NGINX_SRC),$(CURDIR)/$(BUILD)/nginx,/usr/sbin/nginx)
@@ -118,8 +119,10 @@ test: deps
 	$(MAKE) --no-print-directory lint unit
 	$(MAKE) --no-print-directory e2e
 
+# most tests wait for something most of the time
+
 e2e: $(MODULE)
-	$(PYTHON) -m pytest -q t $(PYTEST_ARGS)
+	$(PYTHON) -m pytest -q -n $(TEST_JOBS) t $(PYTEST_ARGS)
 
 # the page as the README shows it
 

@@ -122,6 +122,12 @@ def pytest_configure(config):
         config.option.basetemp = tempfile.mkdtemp(prefix='s3jobs-test-')
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node):
+    """A worker of xdist has ended: what it counted."""
+    tally.update(getattr(node, 'workeroutput', {}).get('tally', {}))
+
+
 def pytest_terminal_summary(terminalreporter):
     terminalreporter.write_line(
         f'stand-ins: {tally["requests"]} requests, of these unsigned:'
@@ -129,6 +135,8 @@ def pytest_terminal_summary(terminalreporter):
 
 
 def pytest_sessionfinish(session, exitstatus):
+    if hasattr(session.config, 'workeroutput'):
+        session.config.workeroutput['tally'] = dict(tally)
     if exitstatus == 0:
         shutil.rmtree(session.config.option.basetemp, ignore_errors=True)
 
@@ -260,10 +268,9 @@ class Factory:
 
 @pytest.fixture
 def nginx(tmp_path, s3):
-    tmp_path.chmod(0o755)
-    for parent in tmp_path.parents:
-        if parent.name.startswith('s3jobs-test-'):
-            parent.chmod(0o755)
+    for directory in tmp_path, *tmp_path.parents:
+        if '/s3jobs-test-' in str(directory):
+            directory.chmod(0o755)
     factory = Factory(tmp_path, s3)
     yield factory
     factory.finish()
@@ -288,11 +295,13 @@ def node_modules():
     lock = (source / 'package-lock.json').read_bytes()
     installed = directory / '.installed'
     directory.mkdir(parents=True, exist_ok=True)
-    if not installed.exists() or installed.read_bytes() != lock:
-        for name in 'package.json', 'package-lock.json':
-            shutil.copy(source / name, directory)
-        subprocess.run([npm, 'ci', '--no-audit', '--no-fund',
-                        '--ignore-scripts'], cwd=directory, check=True,
-                       timeout=300)
-        installed.write_bytes(lock)
+    with nginx_process.alone():
+        if not installed.exists() or installed.read_bytes() != lock:
+            for name in 'package.json', 'package-lock.json':
+                shutil.copy(source / name, directory)
+            subprocess.run([npm, 'ci', '--no-audit', '--no-fund',
+                            '--ignore-scripts'], cwd=directory, check=True,
+                           timeout=300)
+            installed.write_bytes(lock)
+        shutil.copy(source / 'list.mjs', directory)
     return directory

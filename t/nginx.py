@@ -2,6 +2,7 @@
 prefix of its own.  The tests and the demo use it."""
 
 import contextlib
+import fcntl
 import os
 import pathlib
 import re
@@ -68,11 +69,20 @@ DEFAULTS = {
 }
 
 
+@contextlib.contextmanager
+def alone():
+    """Of the processes that test side by side, one at a time in here."""
+    with open(BUILD / 'tests.lock', 'w') as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def made(program):
     """The path of a program below BUILD, which make brings up to date."""
     path = BUILD / program
-    subprocess.run(['make', '--no-print-directory', '-s',
-                    path.relative_to(ROOT)], cwd=ROOT, check=True)
+    with alone():
+        subprocess.run(['make', '--no-print-directory', '-s',
+                        path.relative_to(ROOT)], cwd=ROOT, check=True)
     return str(path)
 
 

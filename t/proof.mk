@@ -1,6 +1,7 @@
 # The whole suite on every nginx that Debian has, dynamic and static, with gcc
 # and clang; parts of it with make matrix MATRIX="trixie" MATRIX_CC=clang
-# MATRIX_LINKS=static PYTEST_ARGS="-k cache".  The module needs nothing of it.
+# MATRIX_LINKS=static PYTEST_ARGS="-k cache".  A directory in MATRIX is an
+# unpacked source tree.  The module needs nothing of it.
 
 MATRIX        = bookworm trixie sid
 MATRIX_LINKS  = dynamic static
