@@ -73,7 +73,7 @@ def test_a_status_that_is_no_answer(s3, nginx, status, mode, buffering):
 @pytest.mark.parametrize('mode', MODES)
 def test_at_once(s3, nginx, mode):
     """Not when the connection to S3 ends, which it never does."""
-    gw = nginx(location=JSON[mode])
+    gw = nginx(location=JSON[mode] + 'proxy_read_timeout 1h;')
     for status in '102 Processing', '206 Partial Content', '201 Created':
         s3.always(Reply(raw=head(status), never=True))
         bad(gw.get('/jobs'), mode)
@@ -585,7 +585,8 @@ def test_broken_is_told_at_once(s3, nginx, tmp_path, mode, body, buffering,
     """S3 would never end it.  (nginx shows what fills one of its buffers.)"""
     body += b' ' * 20000 if buffering == 'on' or b'List' in body else b''
     gw = nginx(http=f'proxy_cache_path {tmp_path}/cache keys_zone=c:1m;',
-               location=JSON[mode] + cache + f'proxy_buffering {buffering};')
+               location=JSON[mode] + cache + 'proxy_read_timeout 1h;'
+               f'proxy_buffering {buffering};')
     raw = head('200 OK', 'Content-Length: 1000000') + body \
         if framing == 'length' else \
         head('200 OK', 'Transfer-Encoding: chunked') \
@@ -599,7 +600,7 @@ def test_broken_is_told_at_once(s3, nginx, tmp_path, mode, body, buffering,
 
 
 def test_broken_is_told_at_once_by_http2(s3, nginx):
-    gw = nginx(location='s3jobs_json on;', h2=True)
+    gw = nginx(location='s3jobs_json on; proxy_read_timeout 1h;', h2=True)
     s3.always(Reply(raw=head('200 OK', 'Content-Length: 1000000') + b'<html>'
                     + b' ' * 20000, never=True))
     for _ in range(3):
@@ -607,7 +608,8 @@ def test_broken_is_told_at_once_by_http2(s3, nginx):
 
 
 def test_broken_page_is_told_at_once(s3, nginx):
-    gw = nginx(location='s3jobs_json on; s3jobs_max_pages 3;')
+    gw = nginx(location='s3jobs_json on; s3jobs_max_pages 3;'
+               'proxy_read_timeout 1h;')
     s3.page = 10
     s3.always(at_page(2, last=Reply(
         raw=head('200 OK', 'Content-Length: 1000000') + b'<html>',
@@ -618,7 +620,7 @@ def test_broken_page_is_told_at_once(s3, nginx):
 
 
 def test_broken_is_told_at_once_when_asked_again(s3, nginx):
-    gw = nginx(location='s3jobs_json accept;')
+    gw = nginx(location='s3jobs_json accept; proxy_read_timeout 1h;')
     for mode in MODES:
         s3.script(Reply(error='SlowDown'), Reply(
             raw=head('200 OK', 'Content-Length: 1000000') + b'<html>'

@@ -291,7 +291,7 @@ ngx_http_s3jobs_upstream_header(ngx_http_request_t *r,
 
     f->raw = raw;
 
-    if (ctx->page && !raw) {
+    if (ctx->page) {
         ngx_http_s3jobs_page_header(r);
     }
 
