@@ -160,20 +160,28 @@ def check(directory, text, env):
     return done.returncode, done.stdout
 
 
-def processes():
-    """Of all that live: (pid, parent's pid, session, command line)."""
-    for stat in pathlib.Path('/proc').glob('[0-9]*/stat'):
+def process(pid):
+    """What lives under that pid: (parent's pid, command line), or None."""
+    directory = f'/proc/{pid}'
+    with contextlib.suppress(OSError), open(directory + '/stat') as stat:
+        state, parent = stat.read().rpartition(')')[2].split()[:2]
+        if state != 'Z':
+            with open(directory + '/cmdline') as command:
+                return int(parent), command.read().replace('\0', ' ').strip()
+
+
+def processes(sessions):
+    """Of all that live in these: {pid: (parent's pid, command line)}."""
+    found = {}
+    for pid in filter(str.isdigit, os.listdir('/proc')):
         with contextlib.suppress(OSError):
-            state, parent, _, session = \
-                stat.read_text().rpartition(')')[2].split()[:4]
-            if state != 'Z':
-                command = (stat.parent / 'cmdline').read_bytes()
-                yield (int(stat.parent.name), int(parent), int(session),
-                       command.replace(b'\0', b' ').decode().strip())
+            if os.getsid(int(pid)) in sessions and (of := process(pid)):
+                found[int(pid)] = of
+    return found
 
 
 def alive(*pids):
-    return {pid for pid, *_ in processes()} & {*pids}
+    return {pid for pid in pids if process(pid)}
 
 
 class Nginx:
@@ -241,9 +249,10 @@ class Nginx:
         others = 'master process|cache (manager|loader)' \
                  + ('' if old else '|shutting down')
         # what has no command line any more is about to be gone
-        return sorted(pid for pid, parent, _, command in processes()
-                      if parent == self.master and command
-                      and not re.search(others, command))
+        return sorted(
+            pid for pid, (parent, command) in processes(self._sessions).items()
+            if parent == self.master and command
+            and not re.search(others, command))
 
     def signal(self, name, pid=None):
         os.kill(pid or self.master, getattr(signal, 'SIG' + name))
@@ -300,8 +309,7 @@ class Nginx:
     def _ours(self):
         """All that came of what was started: they share a session."""
         self._process.poll()
-        return {pid for pid, _, session, _ in processes()
-                if session in self._sessions}
+        return {*processes(self._sessions)}
 
     # what it wrote
 
