@@ -118,6 +118,9 @@ ngx_http_s3jobs_variables(u_char *p, u_char *last, ngx_str_t *path)
         }
     }
 
+    /* what it points to may be uninitialized, it is not */
+
+    /* cppcheck-suppress uninitvar */
     return p;
 }
 
