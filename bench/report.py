@@ -138,10 +138,11 @@ def reached(results):
     add('first byte of a document that drips, ms, median',
         statistics.median(results['drip']) * 1000, 10, '{:.1f}')
     add('the same, the worst', max(results['drip']) * 1000, 10, '{:.1f}')
-    first, last = results['long'][len(results['long']) // 10], \
-        results['long'][-1]
-    add(f'memory of the worker from request {first[0]:,} to {last[0]:,}, kB',
-        (last[1] - first[1]) / 1024, 64, '{:+.0f}')
+    requests, memory = zip(*results['long'])
+    third = max(len(memory) // 3, 1)
+    add(f'most memory of the worker in the last third of {requests[-1]:,}'
+        ' requests over the most in the first, kB',
+        (max(memory[-third:]) - max(memory[:third])) / 1024, 64, '{:+.0f}')
     return rows
 
 
