@@ -223,7 +223,7 @@ def test_some_fail(s3, merged):
 
 def test_stall_in_the_middle_of_a_page(s3, merged):
     """It is given up, and holds up nobody."""
-    gw = merged(location='proxy_read_timeout 300ms; s3jobs_tries 1;')
+    gw = merged(location='proxy_read_timeout 5s; s3jobs_tries 1;')
     stalled = ACCOUNTS['dev'], 'us-east-1'
     s3.always(lambda request: STALL if request.page == 3 and stalled == (
         request.account, request.region) else None)

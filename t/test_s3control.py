@@ -17,7 +17,7 @@ from botocore.session import Session
 
 from s3control import (ACCOUNT, KEY, PATH, REGION, SECRET, STATUSES,
                        TOKEN_FRINGE, Reply, as_cli, make_jobs)
-from wire import Client
+from wire import PATIENCE, Client
 
 HOST = f'{ACCOUNT}.s3-control.{REGION}.amazonaws.com'
 OTHER = '000000000042'
@@ -420,6 +420,7 @@ def test_never(s3):
     with Client(s3.port, timeout=0.3) as client:
         with pytest.raises(TimeoutError):
             client.request(PATH, signed())
+        client.sock.settimeout(PATIENCE)
         s3.reset()
         assert client.head().closed
 

@@ -183,7 +183,7 @@ def test_exact(s3, nginx):
     def agree():
         """A request is counted when it has ended: its client may be ahead."""
         with contextlib.suppress(AssertionError):
-            until(lambda: told() == counted(), timeout=20)
+            until(lambda: told() == counted())
         assert told() == counted()
 
     started = clients(n // 16)
@@ -225,7 +225,7 @@ def test_pages(s3, nginx):
     counted = ({('200', ''): 1}, {('200', ''): 3}, {('ops',): 3}, 25,
                len(r.body))
     with contextlib.suppress(AssertionError):
-        until(lambda: told() == counted, timeout=20)
+        until(lambda: told() == counted)
     assert told() == counted
 
 
@@ -293,7 +293,7 @@ def test_mixed(s3, nginx):
                'signatures': len(s3.requests), 'jobs': tally.jobs,
                'json': tally.json}
     with contextlib.suppress(AssertionError):
-        until(lambda: told() == counted, timeout=20)
+        until(lambda: told() == counted)
     assert told() == counted
     assert len(seen) == 4 and min(seen.values()) > 9
     assert {status for status, _ in tally.answers} == {'200', '400', '403'}
