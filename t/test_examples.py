@@ -69,7 +69,7 @@ def exit_stack():
 def example(nginx, certificates, stand_in, tmp_path, exit_stack):
     """(nginx with the example, the stand-in), both over TLS; the certificate
     is for names, the CA the gateway trusts that of the certificate."""
-    def start(file, names=NAMES, trusted=None, env={}):
+    def start(file, names=NAMES, trusted=None, env={}, http=''):
         made = certificates(*names)
         s3 = stand_in(tls=made)
         s3.key(KEY, SECRET, accounts=(A,))
@@ -114,6 +114,7 @@ def example(nginx, certificates, stand_in, tmp_path, exit_stack):
             r'/var/log/nginx/s3jobs\.log': f'{tmp_path}/s3jobs.log'}
         for old, new in changes.items():
             text = re.sub(old, new, text)
+        text = text.replace('http {', 'http {\n' + http, 1)
         assert MODULE in text
         assert not re.search(':80[0-9][0-9]\\b|/etc/|modules/|amazonaws.com:|/var/',
                              re.sub('#.*', '', text))

@@ -25,7 +25,7 @@ JOBS = {(A, 'eu-west-1'): 2500, (A, 'us-east-1'): 30, (B, 'us-east-1'): 12,
 
 @pytest.fixture
 def page(browser, example):                     # noqa: F811
-    gw, s3 = example('dashboard.conf', NAMES_OF_ALL)
+    gw, s3 = example('dashboard.conf', NAMES_OF_ALL, http=PRECONNECTED)
     s3.key(LAB, LAB_SECRET, accounts=())
     browser.gw, browser.s3 = gw, s3
     browser.fleets = fleet.command(s3, JOBS)
