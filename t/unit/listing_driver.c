@@ -27,16 +27,14 @@
 
 #include <ngx_config.h>
 #include <ngx_core.h>
-#include <malloc.h>
 #include <stdio.h>
 #include "ngx_s3jobs_error.h"
 #include "ngx_s3jobs_listing.h"
 #include "ngx_s3jobs_sax.h"
 
 
-#ifdef __SANITIZE_ADDRESS__
+/* of ASan, with which it is always built */
 size_t __sanitizer_get_current_allocated_bytes(void);
-#endif
 
 
 typedef struct {
@@ -95,21 +93,6 @@ driver_more(ngx_s3jobs_out_t *out)
 }
 
 
-static size_t
-driver_heap(void)
-{
-#ifdef __SANITIZE_ADDRESS__
-    return __sanitizer_get_current_allocated_bytes();
-#else
-    struct mallinfo2  mi;
-
-    mi = mallinfo2();
-
-    return mi.uordblks + mi.hblkhd;
-#endif
-}
-
-
 static void
 driver_begin(driver_run_t *run, ngx_uint_t drop)
 {
@@ -121,7 +104,7 @@ driver_begin(driver_run_t *run, ngx_uint_t drop)
     run->out.more = driver_more;
     run->out.data = run;
 
-    run->base = driver_heap();
+    run->base = __sanitizer_get_current_allocated_bytes();
     run->listing = ngx_s3jobs_listing_create(driver_document, &run->out);
     if (run->listing == NULL) {
         abort();
@@ -139,7 +122,7 @@ driver_feed(driver_run_t *run, const u_char *p, size_t len)
     }
 
     if (run->buf.drop) {
-        heap = driver_heap();
+        heap = __sanitizer_get_current_allocated_bytes();
         run->peak = ngx_max(run->peak, heap - run->base);
     }
 }
