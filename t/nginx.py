@@ -19,6 +19,8 @@ BINARY = os.environ.get('TEST_NGINX_BINARY', '/usr/sbin/nginx')
 MODULE = os.environ.get('TEST_NGINX_MODULE',
                         str(BUILD / 'ngx_http_s3jobs_module.so'))
 
+SANITIZERS = {'ASAN_OPTIONS', 'UBSAN_OPTIONS', 'LSAN_OPTIONS'} & {*os.environ}
+
 CONFIGURATION = """\
 {load_module}
 {main}
@@ -130,8 +132,10 @@ def configuration(prefix, port, h2_port, upstream, options):
         http = (f's3jobs_credentials_timeout 1h;\n{o["sources"]}\n{servers}\n'
                 f'{http}')
         server = f'{server}\n{location(o)}'
+    # for a binary that takes over
+    main = o['main'] + ''.join(f'env {name};\n' for name in SANITIZERS)
     return CONFIGURATION.format(**{
-        **o, 'prefix': prefix, 'port': port, 'http': http, 'server': server,
+        **o, 'main': main, 'prefix': prefix, 'port': port, 'http': http, 'server': server,
         'load_module': o['module'] and f'load_module {o["module"]};',
         'user': f'user {o["user"]};' if os.geteuid() == 0 else '',
         'master_process': 'on' if o['master'] else 'off',
@@ -141,8 +145,7 @@ def configuration(prefix, port, h2_port, upstream, options):
 
 def environment(extra):
     """Nothing of the developer's but the sanitizers' options."""
-    kept = {k: v for k, v in os.environ.items()
-            if k in ('ASAN_OPTIONS', 'UBSAN_OPTIONS', 'LSAN_OPTIONS')}
+    kept = {k: os.environ[k] for k in SANITIZERS}
     given = {'PATH': '/usr/sbin:/usr/bin:/sbin:/bin', 'HOME': '/nonexistent',
              **kept, **extra}
     return {k: v for k, v in given.items() if v is not None}

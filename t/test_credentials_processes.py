@@ -195,6 +195,7 @@ def test_sixty_four_records(s3, nginx):
     """Sources come and go with reloads; the zone's size stays."""
     with Agent(s3) as agent:
         gw = gateway(nginx, agent, workers=1)
+        good([gw.get()])
         for turn in range(4):
             names = [f's{turn}x{i}' for i in range(31)]
             gw.reload(sources=source('ops', 'container', uri=agent.uri)
