@@ -17,7 +17,6 @@ import json
 import os
 import re
 import shutil
-import tempfile
 import urllib.parse
 
 import pytest
@@ -178,17 +177,6 @@ class Browser:
             message = json.loads(entry['message'])['message']
             if message['method'] == 'Network.requestWillBeSent':
                 yield message['params']['request']['url']
-
-
-@pytest.fixture(scope='session')
-def chromium():
-    why = missing()
-    if why:
-        pytest.skip(why)
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        driver = start(profile)
-        yield driver
-        driver.quit()
 
 
 @pytest.fixture

@@ -305,3 +305,16 @@ def node_modules():
             installed.write_bytes(lock)
         shutil.copy(source / 'list.mjs', directory)
     return directory
+
+
+@pytest.fixture(scope='session')
+def chromium():
+    """One, and not one for each module that would import this."""
+    import browser
+    why = browser.missing()
+    if why:
+        pytest.skip(why)
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
+        driver = browser.start(profile)
+        yield driver
+        driver.quit()

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from browser import browser, chromium           # noqa: F401
+from browser import browser  # noqa: F401
 from jobs import OPERATIONS, STATUSES
 from nginx import ROOT
 from page_api import PageApi

@@ -11,7 +11,7 @@ import pytest
 
 import demo
 import fleet
-from browser import Keys, browser, chromium           # noqa: F401
+from browser import Keys, browser  # noqa: F401
 from nginx import ROOT, until
 from s3control import ACCOUNT, REGION, Reply
 from test_examples import (A, B, C, LAB, LAB_SECRET, NAMES_OF_ALL,  # noqa

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from browser import Keys, browser, chromium           # noqa: F401
+from browser import Keys, browser  # noqa: F401
 from fleet import Fleet
 from nginx import until
 from page_api import Problem, Raw

@@ -5,7 +5,7 @@ import gzip
 
 import pytest
 
-from browser import Keys, browser, chromium           # noqa: F401
+from browser import Keys, browser  # noqa: F401
 from fleet import Fleet
 from nginx import ROOT
 from page_api import Problem
