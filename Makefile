@@ -122,7 +122,7 @@ test: deps
 # most tests wait for something most of the time
 
 e2e: $(MODULE)
-	$(PYTHON) -m pytest -q -rs -n $(TEST_JOBS) t $(PYTEST_ARGS)
+	$(PYTHON) -m pytest -q -rfEs -n $(TEST_JOBS) t $(PYTEST_ARGS)
 
 # the page as the README shows it
 
