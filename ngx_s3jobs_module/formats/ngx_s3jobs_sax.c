@@ -789,6 +789,14 @@ ngx_s3jobs_sax_ascii(u_char *p, u_char *last)
         }
     }
 
+    for ( /* void */ ; last - s >= 8; s += 8) {
+        ngx_memcpy(&v, s, 8);
+
+        if (v & 0x8080808080808080ULL) {
+            break;
+        }
+    }
+
     while (s < last && *s < 0x80) {
         s++;
     }
