@@ -100,7 +100,7 @@ static void ngx_s3jobs_sax_doctype(void *data, const xmlChar *name,
     const xmlChar *public_id, const xmlChar *system_id);
 static void ngx_s3jobs_sax_start(void *data, const xmlChar *name,
     const xmlChar **attrs);
-static void ngx_s3jobs_sax_element(ngx_s3jobs_sax_t *sax,
+static ngx_inline void ngx_s3jobs_sax_element(ngx_s3jobs_sax_t *sax,
     ngx_s3jobs_sax_name_t *n);
 static void ngx_s3jobs_sax_new_name(ngx_s3jobs_sax_t *sax,
     ngx_s3jobs_sax_name_t *n, const xmlChar *name);
@@ -880,15 +880,13 @@ ngx_s3jobs_sax_start(void *data, const xmlChar *name, const xmlChar **attrs)
 }
 
 
-static void
+static ngx_inline void
 ngx_s3jobs_sax_element(ngx_s3jobs_sax_t *sax, ngx_s3jobs_sax_name_t *n)
 {
     if (++sax->depth > NGX_S3JOBS_SAX_DEPTH_MAX) {
         ngx_s3jobs_sax_refuse(sax, "elements nested too deeply");
         return;
     }
-
-    sax->root = 1;
 
     if ((sax->take || sax->mute) && ngx_s3jobs_sax_edge(sax, 1) != NGX_OK) {
         return;
@@ -918,6 +916,8 @@ ngx_s3jobs_sax_new_name(ngx_s3jobs_sax_t *sax, ngx_s3jobs_sax_name_t *n,
     n->name = name;
     n->local = local;
     n->len = len;
+
+    sax->root = 1;
 
     ngx_s3jobs_sax_element(sax, n);
 }
