@@ -1,7 +1,8 @@
 """The goals, and where a table of instructions stands to them."""
 
 # what, how it comes of the table, the goal if there is one, how both are
-# printed; where more is better the goal is negative
+# printed; where more is better the goal is negative.  Of documents that only
+# libxml2 takes it is 3 % more than before.
 GOALS = (
     ('a signature, outside of SHA-256',
      lambda t: t['sign'].instructions, None, '{:,.0f}'),
@@ -26,6 +27,12 @@ GOALS = (
     ('an entry of 10,000 over one of 1,000, %',
      lambda t: 100 * (entry(t, 1000, 10000) / entry(t, 100, 1000) - 1),
      1, '{:+.2f}'),
+    ('1,000 jobs, with a container that is unknown',
+     lambda t: t['convert container 1000'].all, 29466058, '{:,.0f}'),
+    ('the same, with attributes',
+     lambda t: t['convert attributes 1000'].all, 25807783, '{:,.0f}'),
+    ('the same, with character references',
+     lambda t: t['convert references 1000'].all, 26093914, '{:,.0f}'),
     ('allocations per entry',
      lambda t: (t['convert 1000'].allocations
                 - t['convert 100'].allocations) / 900, 0, '{:.3f}'),
