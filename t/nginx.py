@@ -19,6 +19,10 @@ BINARY = os.environ.get('TEST_NGINX_BINARY', '/usr/sbin/nginx')
 MODULE = os.environ.get('TEST_NGINX_MODULE',
                         str(BUILD / 'ngx_http_s3jobs_module.so'))
 
+# a line of the level debug, with what it breaks into
+DEBUG = re.compile(r'^[\d/]{10} [\d:]{8} \[debug\] .*\n'
+                   r'(?:(?![\d/]{10} [\d:]{8} \[).*\n)*', re.M)
+
 SANITIZERS = {'ASAN_OPTIONS', 'UBSAN_OPTIONS', 'LSAN_OPTIONS'} & {*os.environ}
 
 CONFIGURATION = """\
@@ -318,10 +322,13 @@ class Nginx:
 
     def _file(self, name):
         path = self.prefix / name
-        return path.read_text(errors='replace') if path.exists() else ''
+        return path.read_bytes().decode(errors='replace') \
+            if path.exists() else ''
 
     def log(self):
-        return self._file('error.log')
+        """Without what TEST_LEVEL adds, unless the test set the level."""
+        text = self._file('error.log')
+        return text if 'level' in self.options else DEBUG.sub('', text)
 
     def stderr(self):
         return self._file('stderr.log')

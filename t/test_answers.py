@@ -346,8 +346,7 @@ HIDDEN = re.compile('[\0-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f'
 
 
 def clean(gw, r):
-    log = (gw.prefix / 'error.log').read_bytes().decode(errors='replace')
-    for text in log.replace('\n', ' '), bytes(r.body).decode(), \
+    for text in gw.log().replace('\n', ' '), bytes(r.body).decode(), \
             *(value for _, value in r.headers):
         assert not HIDDEN.search(text.replace('\n', ' ')), text
 
@@ -411,7 +410,7 @@ def test_marks_of_a_client(s3, nginx, mark):
         assert not HIDDEN.search(bytes(r.body).decode().replace('\n', ' '))
     # nginx itself logs the request line as it is
     ours = re.findall(r'(?:client sent|invalid|unknown).*?, client:',
-                      (gw.prefix / 'error.log').read_text())
+                      gw.log())
     assert ours and not any(HIDDEN.search(text) for text in ours)
 
 

@@ -3,6 +3,7 @@
 import datetime
 import random
 import re
+import string
 
 import pytest
 from botocore.parsers import create_parser
@@ -122,8 +123,20 @@ def test_id_that_is_one(s3, gateway, job_id):
     assert job(gateway().get(f'/jobs/{job_id}')) == {'Job': {'JobId': job_id}}
 
 
+def test_every_character(s3, gateway):
+    gw = gateway()
+    for byte in range(1, 256):
+        job_id = f'abcd{chr(byte)}'
+        s3.descriptions[job_id] = {'JobId': job_id}
+        r = gw.get(f'/jobs/abcd%{byte:02X}')
+        if chr(byte) in string.ascii_letters + string.digits + '_-':
+            assert job(r) == {'Job': {'JobId': job_id}}
+        else:
+            assert r.status == 400, job_id
+
+
 @pytest.mark.parametrize('query', ['jobStatuses=Active', 'x', 'x=1&y=2',
-                                   '&&x', 'maxResults=1'])
+                                   '&&x', 'x&y', 'maxResults=1'])
 def test_it_takes_no_arguments(s3, gateway, query):
     r = gateway().get('/jobs/abcdef?' + query)
     assert r.status == 400
