@@ -288,8 +288,8 @@ function interval()
     return state.every === 'off' ? 0 : Number(state.every) * 1000;
 }
 
-// After a failure as long as S3 wishes, and longer each time; at most a
-// quarter of the time is spent asking.
+// After a failure as long as S3 wishes, and longer each time, but no longer
+// than LONGEST; at most a quarter of the time is spent asking.
 function delay()
 {
     const usual = Math.max(interval(), 3 * took);

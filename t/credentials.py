@@ -59,9 +59,12 @@ def good(answers):
     return len(answers)
 
 
-def rotate(clock, *servers):
-    """Their credentials, of an hour, are due; and good for four minutes."""
+def rotate(gw, clock, *servers):
+    """Their credentials, of an hour, are due; and good for four minutes.
+    Those that have no hour left when nginx reads them are not due."""
     assert {server.lifetime for server in servers} == {3600}
+    until(lambda: all(server.issued[-1].key_id[-4:] in gw.log()
+                      for server in servers), 'use of what was handed out')
     before = [len(server.issued) for server in servers]
     clock.advance(3600 - 240)
     until(lambda: all(len(server.issued) > n for server, n

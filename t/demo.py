@@ -114,7 +114,7 @@ def page_of_example(upstream):
     for old, new in {
             r'(server +)\d+\.s3-control\.[a-z0-9.-]+:443': rf'\g<1>{upstream}',
             r'/etc/nginx/aws': f'{PREFIX}/aws',
-            r'/var/cache/nginx/s3jobs': f'{PREFIX}/cache'}.items():
+            r'/var/lib/nginx/s3jobs': f'{PREFIX}/cache'}.items():
         http = re.sub(old, new, http)
     for old, new in {
             r'listen .*;': '',

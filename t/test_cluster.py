@@ -47,7 +47,7 @@ class Cluster:
                 f'{HOST}:443': f'127.0.0.1:{self.s3.port}',
                 '/etc/ssl/certs/ca-certificates.crt': self.ca,
                 '/etc/nginx/aws': f'{self.directory}/aws',
-                '/var/cache/nginx/s3jobs': f'{self.directory}/cache{i}',
+                '/var/lib/nginx/s3jobs': f'{self.directory}/cache{i}',
                 '/var/log/nginx/s3jobs.log': f'{self.directory}/log{i}',
                 }.items():
             assert old in text, old

@@ -58,7 +58,7 @@ def test_rotation_under_load(s3, nginx, clock, tmp_path):
         with load(gw, *(f'/{kind}' for kind in KINDS), pause=0.02) as answers:
             until(all_in_use)
             for _ in range(2):
-                rotate(clock, *servers.values())
+                rotate(gw, clock, *servers.values())
                 until(all_in_use, 'use of the new credentials')
             until(lambda: len({line.split()[0] for line in gw.access()}) == 2
                   and min(map(len, answers.values())) > 50, 'load')
@@ -277,7 +277,7 @@ def test_token_files(s3, nginx, clock, tmp_path):
                 endpoint=sts.url), server=locations('web'))
         good([gw.get(), gw.get('/web')])
         token.write_text('second')
-        rotate(clock, agent, sts)
+        rotate(gw, clock, agent, sts)
         assert [c.headers['authorization'] for c in agent.calls()][:2] \
             == ['first', 'second']
         assert [c.form['WebIdentityToken'] for c in sts.calls()][:2] \

@@ -1,14 +1,16 @@
 """The source "file": what it reads, and what it does when the file changes."""
 
+import json
 import os
 import re
 import shutil
+import subprocess
 import threading
 import time
 
 import pytest
 
-from nginx import until
+from nginx import ROOT, until
 from s3control import KEY, SECRET
 
 OLD, OLD_SECRET = 'AKIDOLD', 'oldSecret/0123456789+abcdefghijklmnop'
@@ -153,6 +155,39 @@ def test_profile_of_another_kind(nginx, file, text, said):
     assert code and all(f'{it}' in output for it in said)
     assert f'"{file.path}", line ' in output and 'profile "a" has' in output
     assert '/bin/x' not in output
+
+
+def test_keys_of_the_aws_cli(s3, nginx, file, tmp_path):
+    """As README says; where the AWS CLI fails, what was there stays."""
+    [script] = re.findall(r'^ {6}umask 077\n(?: {6}.*\n)*',
+                          (ROOT / 'README.md').read_text(), re.M)
+    script = re.sub(r'/etc/nginx/aws', f'{tmp_path}/aws', script)
+    if os.geteuid():
+        script = script.replace('www-data', str(os.getegid()))
+    (tmp_path / 'config').write_text(
+        f'[profile prod]\ncredential_process = cat {tmp_path}/json\n')
+
+    def run():
+        return subprocess.run(['sh', '-c', script], env={
+            'PATH': '/usr/bin:/bin', 'HOME': '/nonexistent',
+            'AWS_CONFIG_FILE': f'{tmp_path}/config'}).returncode
+
+    nginx.secret(NEW_SECRET)
+    json_file = tmp_path / 'json'
+    json_file.write_text(json.dumps({
+        'Version': 1, 'AccessKeyId': NEW, 'SecretAccessKey': NEW_SECRET,
+        'SessionToken': TOKEN, 'Expiration': '2100-01-01T00:00:00Z'}))
+    assert run() == 0
+    path = tmp_path / 'aws'
+    before = path.read_text()
+    assert path.stat().st_mode & 0o777 == 0o640
+    json_file.unlink()
+    assert run() != 0 and path.read_text() == before
+    s3.key(NEW, NEW_SECRET, token=TOKEN)
+    gw = nginx(sources=f's3jobs_credentials_source ops file path={path}'
+               ' profile=prod;')
+    assert gw.get().status == 200 and s3.requests[0].verdict is None
+    path.unlink()
 
 
 def test_profile_that_changes_its_kind(s3, nginx, file):

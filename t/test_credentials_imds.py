@@ -62,11 +62,11 @@ def test_imds_token(s3, nginx, clock):
         gw = nginx(clock=clock,
                    sources=source('ops', 'imds', endpoint=imds.url))
         assert gw.get().status == 200
-        rotate(clock, imds)
+        rotate(gw, clock, imds)
         assert len(imds.calls('token')) == 1 + late(gw)
         until(lambda: len(changes(gw, 'ops')) == 2, 'second set')
         imds.revoke()
-        rotate(clock, imds)
+        rotate(gw, clock, imds)
         assert len(imds.calls('token')) == 2 + late(gw)
         assert gw.get().status == 200
         methods = [(call.kind, call.method) for call in imds.calls(None)]

@@ -42,14 +42,14 @@ def test_killed_in_a_fetch(s3, nginx, clock):
         answer.set()
         until(lambda: changes(gw, 'ops')[1:], 'second set')
         with load(gw, '/jobs') as answers:
-            rotate(clock, agent)
+            rotate(gw, clock, agent)
         good(answers['/jobs'])
         assert len(gw.workers()) == 2 and first not in gw.workers()
         # the other one is no refresher, alive or dead
         gw.signal('KILL', second)
         until(lambda: len(gw.workers()) == 2 and second not in gw.workers(),
               what='a new worker')
-        rotate(clock, agent)
+        rotate(gw, clock, agent)
         good([gw.get()])
         gw.expect('shared memory zone .* was locked')
 
@@ -69,7 +69,7 @@ def test_reload_in_a_fetch(s3, nginx, clock):
             agent.fault = None
             answer.set()
             until(lambda: changes(gw, 'ops')[1:], 'second set')
-            rotate(clock, agent)
+            rotate(gw, clock, agent)
         good(answers['/jobs'])
         # the old worker's fetch was cut off or finished, never doubled
         assert len(agent.calls()) == len(agent.issued) <= 4 + late(gw)
@@ -109,7 +109,7 @@ def test_sixty_reloads(s3, nginx, clock):
                     clock.advance(3600 - 240)
                 gw.reload()
                 pids |= {*gw.workers()}
-            rotate(clock, agent)
+            rotate(gw, clock, agent)
         count = good(answers['/jobs'])
         assert len(pids) == 120
         used = {r.key_id for r in s3.requests}
@@ -133,7 +133,8 @@ def test_binary_upgrade(s3, nginx, clock):
         old = gw.master
         with load(gw, '/jobs') as answers:
             gw.upgrade()
-            rotate(clock, agent)
+            until(lambda: len(agent.issued) == 2, 'the new zone')
+            rotate(gw, clock, agent)
         good(answers['/jobs'])
         assert gw.master != old and not alive(old)
         assert not [r for r in s3.requests if r.verdict]
@@ -148,7 +149,7 @@ def test_one_process(s3, nginx, clock, options):
         good([gw.get()])
         with load(gw, '/jobs', threads=1) as answers:
             for n in 2, 3:
-                rotate(clock, agent)
+                rotate(gw, clock, agent)
                 until(lambda: s3.requests[-1].key_id
                       == agent.issued[-1].key_id, 'use of the new ones')
         good(answers['/jobs'])
@@ -175,7 +176,7 @@ def test_cache_manager(s3, nginx, clock, tmp_path):
         # the other worker may be asked before the first has filed it
         good([gw.get() for _ in range(3)])
         for n in 2, 3:
-            rotate(clock, agent)
+            rotate(gw, clock, agent)
             until(lambda: len(changes(gw, 'ops')) == n, 'new credentials')
         good([gw.get()])
         assert len(s3.requests) == 1

@@ -93,8 +93,12 @@ def test_kubernetes_and_the_example_agree():
     _, deployment, service, budget = objects()
     pod = deployment['spec']['template']
     [nginx] = pod['spec']['containers']
-    port, = nginx['ports']
-    assert f'listen {port["containerPort"]};' in conf
+    port, metrics = nginx['ports']
+    for number in port['containerPort'], metrics['containerPort']:
+        assert f'listen {number};' in conf
+    assert pod['metadata']['annotations']['prometheus.io/port'] \
+        == str(metrics['containerPort'])
+    assert [p['targetPort'] for p in service['spec']['ports']] == [port['name']]
     for probe in 'readinessProbe', 'livenessProbe':
         assert f'location = {nginx[probe]["httpGet"]["path"]} {{' in conf
         assert nginx[probe]['httpGet']['port'] == port['name']
