@@ -133,8 +133,9 @@ def configuration(prefix, port, h2_port, upstream, options):
     if o['path']:
         servers = o['servers'].replace('UPSTREAM', str(upstream))
         # a busy machine may be late with the first credentials
-        http = (f's3jobs_credentials_timeout 1h;\n{o["sources"]}\n{servers}\n'
-                f'{http}')
+        timeout = 's3jobs_credentials_timeout 1h;'
+        http = (('' if timeout.split()[0] in http else timeout)
+                + f'\n{o["sources"]}\n{servers}\n{http}')
         server = f'{server}\n{location(o)}'
     # for a binary that takes over
     main = o['main'] + ''.join(f'env {name};\n' for name in SANITIZERS)

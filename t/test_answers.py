@@ -229,29 +229,71 @@ def test_filters_behind(s3, nginx, tmp_path, module, cache):
             assert r.text == text
 
 
-@pytest.mark.parametrize('document', ['html', 'error'])
+@pytest.fixture
+def refreshed(s3, nginx, tmp_path):
+    def start(location):
+        gw = nginx(http=f'proxy_cache_path {tmp_path}/cache keys_zone=c:1m;',
+                   location='proxy_cache c; proxy_cache_valid any 1s;'
+                   'proxy_cache_use_stale updating;'
+                   'proxy_cache_background_update on;'
+                   'add_header X-Cache $upstream_cache_status always;'
+                   + location)
+        assert gw.get('/jobs').status == 200
+        return gw
+    return start
+
+
+REFRESHED = {'html': NO_LISTING['html without a doctype'],
+             'error': b'<Error><Code>InvalidToken</Code></Error>'}
+
+
+@pytest.mark.parametrize('framing', ['length', 'chunked'])
+@pytest.mark.parametrize('document', REFRESHED)
 @pytest.mark.parametrize('mode', MODES)
-def test_refreshed_in_the_background(s3, nginx, tmp_path, document, mode):
-    """Nobody looks at a body then: it is looked at when it is served."""
-    gw = nginx(http=f'proxy_cache_path {tmp_path}/cache keys_zone=c:1m;',
-               location='proxy_cache c; proxy_cache_valid any 1s;'
-               'proxy_cache_use_stale updating;'
-               'proxy_cache_background_update on;'
-               'add_header X-Cache $upstream_cache_status always;'
-               + JSON[mode])
-    assert gw.get('/jobs').status == 200
-    s3.always(Reply(body=NO_LISTING['html without a doctype']
-                    if document == 'html' else
-                    b'<Error><Code>InvalidToken</Code></Error>'))
+def test_refreshed_in_the_background(s3, refreshed, tmp_path, document, mode,
+                                     framing):
+    """Nobody sees it, and it is not kept."""
+    gw = refreshed(JSON[mode])
+    s3.always(Reply(body=REFRESHED[document], framing=framing, chunks=(7,)))
+
+    def asked():
+        r = gw.get('/jobs')
+        assert r.status == 200 and r.complete
+        return len(s3.requests) > 5
+    until(asked, what='refreshes')
+    assert 0 < gw.log().count('no listing to update the cache with') \
+        <= len(s3.requests)
+
+    def files():
+        return [p for place in (tmp_path / 'cache', gw.prefix / 'proxy_temp')
+                for p in place.rglob('*') if p.is_file()]
+    until(lambda: len(files()) == 1, 'nothing but what was there')
+    s3.reset()
+    until(lambda: gw.get('/jobs').header('X-Cache') == 'HIT', 'refresh')
+
+
+def test_refreshed_with_a_late_root(s3, refreshed):
+    """What becomes JSON may begin with anything."""
+    gw = refreshed(JSON['json'])
+    s3.set_jobs(ACCOUNT, s3.jobs()[:3])
+    s3.always(Reply(framing='chunked', chunks=(7,), body=b'<!--%s-->'
+                    % (b'x' * 600) + b''.join(
+                        s3.listing(s3.jobs())).partition(b'?>')[2]))
+    until(lambda: len(gw.get('/jobs').json()['Jobs']) == 3, 'refresh')
+
+
+@pytest.mark.parametrize('mode', MODES)
+def test_refreshed_with_nothing(s3, refreshed, mode):
+    """It is refused when it is served."""
+    gw = refreshed(JSON[mode])
+    s3.always(Reply(body=b''))
 
     def refused():
         r = gw.get('/jobs')
-        assert b'html' not in r.body
         if r.status == 200:
             return False
         assert r.status == 502 and r.complete
-        assert told(r, mode == 'json')[0] == (
-            'BadUpstreamResponse' if document == 'html' else 'InvalidToken')
+        assert told(r, mode == 'json')[0] == 'BadUpstreamResponse'
         return r.header('X-Cache') == 'HIT'
     until(refused, what='refused document')
     s3.reset()

@@ -1,5 +1,8 @@
 """Requests that come before the first credentials wait for them, or do not."""
 
+import os
+import signal
+import socket
 import time
 
 from credentials import STATUS, locations, source, writing
@@ -41,25 +44,27 @@ def test_inheritance(s3, nginx):
     silent = Silent()
     wait, none = (f's3jobs_credentials_timeout {t};' for t in ('1h', '0'))
 
-    def place(server_level, location_level, nested):
+    def place(http, server, location, nested):
         gw = nginx(
             sources=source('ops', 'container', uri=silent.url + '/x'),
-            path='/', location=location_level + 'location = /jobs {'
-            f'{nested} proxy_pass http://s3control; }}',
-            server=STATUS + server_level)       # http says 1h
+            path='/', location=location + 'location = /jobs {'
+            f'{nested} proxy_pass http://s3control; }}', http=http,
+            server=STATUS + server + 'location = /s { s3jobs_status json; }')
         with gw.connect() as client:
             client.send('GET /jobs HTTP/1.1\r\nHost: h\r\n\r\n')
-            if wait_is(server_level, location_level, nested):
+            if [*filter(None, (http, server, location, nested))][-1] == wait:
                 writing(gw, 1)
                 client.abort()
                 return
             assert client.response().status == 503
+            # it did not wait, not for the default of five seconds either
+            [it] = gw.get('/s').json()['sources']
+            assert it['waitTimeouts'] == 0
 
-    def wait_is(*levels):
-        return ([wait, *filter(None, levels)][-1]) == wait
-
-    for levels in (('', '', ''), (none, '', ''), (none, wait, ''),
-                   ('', none, ''), (none, '', wait), ('', wait, none)):
+    for levels in ((wait, '', '', ''), (none, '', '', ''),
+                   (wait, none, '', ''), (none, wait, '', ''),
+                   (wait, '', none, ''), (none, '', '', wait),
+                   (wait, '', wait, none)):
         place(*levels)
     silent.sock.close()
 
@@ -90,6 +95,21 @@ def test_wait_in_subrequests(s3, nginx):
         assert r.status == 200 and r.complete
         assert r.text.count('<JobId>') == 50 and '|middle|' in r.text
         assert len(agent.calls()) == 1
+
+
+def test_client_that_has_left(s3, nginx):
+    """Together with its request."""
+    with socket.create_server(('127.0.0.1', 0)) as silent:
+        gw = nginx(sources=source('ops', 'imds', endpoint='http://127.0.0.1:'
+                                  f'{silent.getsockname()[1]}'),
+                   location='s3jobs_credentials_timeout 1h;')
+        [worker] = gw.workers()
+        os.kill(worker, signal.SIGSTOP)
+        with socket.create_connection(('127.0.0.1', gw.port)) as client:
+            client.sendall(b'GET /jobs HTTP/1.1\r\nHost: x\r\n\r\n')
+        os.kill(worker, signal.SIGCONT)
+        [line] = until(gw.access, 'access log')
+        assert ' 499 ' in line
 
 
 def test_nobody_waits_in_vain(s3, nginx, port):

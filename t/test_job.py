@@ -123,16 +123,29 @@ def test_id_that_is_one(s3, gateway, job_id):
     assert job(gateway().get(f'/jobs/{job_id}')) == {'Job': {'JobId': job_id}}
 
 
+def test_id_that_is_shown(s3, gateway, nginx):
+    """No lines of its own in the log, nothing that turns text around."""
+    gw = nginx(path='~ ^/jobs/(?<id>[^/]+)$',
+               location=JOB.format('on'))
+    r = gw.get('/jobs/abcd%0A2026-01-01%2000:00:00%20[x]%20%1B%E2%80%AE')
+    assert r.status == 400
+    for text in told(r, True)[1], gw.log():
+        assert '[x]' in text and not re.search('\n2026-01|[\x1b\u202e]', text)
+
+
 def test_every_character(s3, gateway):
     gw = gateway()
     for byte in range(1, 256):
-        job_id = f'abcd{chr(byte)}'
-        s3.descriptions[job_id] = {'JobId': job_id}
-        r = gw.get(f'/jobs/abcd%{byte:02X}')
-        if chr(byte) in string.ascii_letters + string.digits + '_-':
-            assert job(r) == {'Job': {'JobId': job_id}}
-        else:
-            assert r.status == 400, job_id
+        for template in '{}abcd', 'abcd{}':
+            job_id = template.format(chr(byte))
+            s3.descriptions[job_id] = {'JobId': job_id}
+            r = gw.get('/jobs/' + template.format(f'%{byte:02X}'))
+            if chr(byte) in string.ascii_letters + string.digits + '_-':
+                assert job(r) == {'Job': {'JobId': job_id}}
+            else:
+                # the location's . matches no line feed
+                assert r.status in (400, 404 if byte == 10 else 400), job_id
+    assert len(s3.requests) == 128
 
 
 @pytest.mark.parametrize('query', ['jobStatuses=Active', 'x', 'x=1&y=2',

@@ -4,6 +4,7 @@ S3JOBS_LONG=1 for listings of 100,000 jobs to a slow client, not 1,000."""
 
 import gzip
 import os
+import re
 import socket
 import threading
 import time
@@ -171,6 +172,15 @@ def test_arguments_that_are_refused(s3, merged, query, message):
     code, detail, _ = told(r, True)
     assert code == 'InvalidRequest' and detail.startswith(message)
     assert s3.requests == []
+
+
+def test_argument_that_is_shown(s3, merged):
+    """Nothing that turns text around."""
+    gw = merged(ALL[:1])
+    r = gw.get('/jobs?' + '\u202eabc=1'.encode().decode('latin-1'))
+    [line] = re.findall('client sent .*?, client', gw.log())
+    assert r.status == 400 and '\u202e' not in r.text + line
+    assert 'abc" is unknown' in told(r, True)[1]
 
 
 def test_limit_of_pages(s3, merged):
@@ -372,6 +382,68 @@ def test_in_ssi(s3, merged):
     one, two, end = strict_json(r.body)
     check_whole(s3, one)
     check_whole(s3, two)
+
+
+def test_in_memory(s3, merged):
+    gw = merged(ALL[:3], lines='subrequest_output_buffer_size 1m;',
+                server='location = /page { ssi on; ssi_types *; return 200 \''
+                '<!--# include virtual="/jobs" set="x" -->'
+                '<!--# echo var="x" encoding="none" -->\'; }')
+    r = gw.get('/page')
+    assert r.status == 200 and r.complete
+    check_whole(s3, strict_json(r.body), ALL[:3])
+
+
+@pytest.mark.parametrize('json', ['', 's3jobs_json on;'])
+def test_if_in_the_location(s3, merged, json):
+    gw = merged(ALL[:2], lines=json
+                + 'if ($http_x_if) { add_header X-If yes; }'
+                'limit_except GET { deny all; }')
+    for headers in [], [('X-If', '1')]:
+        r = gw.get('/jobs', headers)
+        check_whole(s3, listing(r), ALL[:2])
+        assert r.header('X-If') == ('yes' if headers else None)
+
+
+def test_limit_req_of_a_listing(s3, merged):
+    """The timer of the client's connection, by which nginx delays it, is
+    another request's."""
+    gw = merged(ALL[:3], location='limit_req zone=z burst=10;',
+                http='limit_req_zone $binary_remote_addr zone=z:1m rate=5r/s;')
+    for _ in range(3):
+        check_whole(s3, listing(gw.get()), ALL[:3])
+    assert 'delaying request' in gw.log()
+
+
+@pytest.mark.parametrize('target', ['/jobs', '/pages'])
+def test_threads_and_limit_rate(s3, merged, tmp_path, target):
+    cache = 'proxy_cache c; proxy_cache_valid 200 1h;'
+    gw = merged(ALL[:2], jobs=200, size=100, location=cache,
+                lines='limit_rate 100k;', http='aio threads;'
+                f'proxy_cache_path {tmp_path}/cache keys_zone=c:1m;',
+                server=place('= /pages', 's3jobs_json on; s3jobs_max_pages 9;'
+                             'limit_rate 100k;' + cache, region='eu-west-1'))
+    first = gw.get(target)
+    assert first.status == 200 and first.complete
+    s3.clear()
+    again = gw.get(target)
+    assert again.status == 200 and again.complete
+    assert len(again.body) == len(first.body) and s3.requests == []
+
+
+def test_mirror_of_listings_that_fail(s3, merged, stand_in):
+    """All at once, while the request around them is at work."""
+    other = stand_in()
+    other.verify = False
+    other.unsigned_expected = 3
+    other.always(Reply(body=b'from the other', delay=0.3))
+    gw = merged(ALL[:4], credentials='$nothing', server='location = /n {'
+                f' mirror /jobs; proxy_pass http://127.0.0.1:{other.port}; }}',
+                http='map $uri $nothing { default nothing; }')
+    worker = gw.workers()
+    for _ in range(3):
+        assert gw.get('/n').text == 'from the other'
+    assert gw.workers() == worker
 
 
 def test_hits_ask_nothing(s3, merged, tmp_path):

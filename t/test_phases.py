@@ -244,6 +244,28 @@ def test_internal_redirect_to_the_location(s3, nginx):
     assert {r.query for r in s3.requests} == {'maxResults=2'}
 
 
+def test_post_action(s3, nginx):
+    gw = nginx(server='location = /p { post_action /jobs; return 204; }')
+    for n in 1, 2:
+        gw.get('/p')
+        assert_good(s3, n)
+
+
+def test_redirect_by_a_cached_answer(s3, nginx, other, tmp_path):
+    """nginx forgets that it was cached when it asks another cache only."""
+    other.unsigned_expected = 1
+    gw = nginx(http=f'proxy_cache_path {tmp_path}/cache keys_zone=c:1m;',
+               server='location = /c {'
+               f' proxy_pass http://127.0.0.1:{other.port};'
+               ' proxy_force_ranges on; proxy_cache c;'
+               ' proxy_cache_valid 200 1h; error_page 416 = /jobs; }')
+    assert gw.get('/c').text == 'from the other'
+    s3.script(Reply(error='SlowDown'))
+    r = gw.get('/c', [('Range', 'bytes=100-200')])
+    assert job_ids(r) == expected_ids(s3)
+    assert_good(s3, 2)
+
+
 def test_try_files_in_the_location(s3, nginx):
     """Ours has prepared the request before: it goes on at the other."""
     gw = nginx(location='try_files /nothing @s3;', server=proxied('@s3', B))
@@ -257,6 +279,31 @@ def test_try_files_in_the_location(s3, nginx):
 
 def ids_of(text):
     return re.findall(r'<JobId>([^<]+)</JobId>', text)
+
+
+PAGE = ('location = /page { ssi on; ssi_types *; return 200 \'before'
+        '<!--# include virtual="/jobs" set="x" -->'
+        '<!--# echo var="x" encoding="none" -->after\'; }')
+
+
+@pytest.mark.parametrize('lines, replies', [
+    ('', []), ('', [Reply(error='SlowDown')]),
+    ('s3jobs_json on;', [Reply(error='SlowDown')]),
+    ('s3jobs_json on; s3jobs_max_pages 9;', [])])
+def test_subrequest_in_memory(s3, nginx, lines, replies):
+    """nginx nests none of these."""
+    s3.page = 10
+    gw = nginx(location='subrequest_output_buffer_size 1m;' + lines,
+               server=PAGE)
+    s3.script(*replies)
+    r = gw.get('/page')
+    assert r.status == 200 and r.complete
+    document = re.fullmatch('before(.*)after', r.text, re.S)[1]
+    ids = [a or b for a, b in re.findall(
+        r'<JobId>([^<]+)<|"JobId":"([^"]+)"', document)]
+    whole = expected_ids(s3)
+    assert ids == (whole if 'max_pages' in lines else whole[:10])
+    assert_good(s3, 3 if 'max_pages' in lines else 1 + len(replies))
 
 
 @pytest.mark.parametrize('wait', ['', ' wait="yes"'])

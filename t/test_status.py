@@ -318,6 +318,16 @@ def test_retries_for_credentials_and_clock(s3, nginx):
         assert told == {name: n for (name,), n in retries.items()}
 
 
+@pytest.mark.parametrize('kind', ['json', 'prometheus', 'ready'])
+def test_if_in_the_location(nginx, kind):
+    gw = nginx(server=f'location = /it {{ s3jobs_status {kind};'
+               ' if ($http_x_if) { add_header X-If yes; } }')
+    one, other = gw.get('/it'), gw.get('/it', [('X-If', '1')])
+    assert other.header('X-If') == 'yes'
+    assert one.header('Content-Type') == other.header('Content-Type')
+    assert one.text[:16] == other.text[:16]
+
+
 def test_ready(s3, nginx, clock):
     """503 when a source has run out, 200 when it is back, without a reload;
     what no location names does not count."""

@@ -11,6 +11,7 @@ import re
 import threading
 import time
 import urllib.parse
+from email.utils import formatdate
 
 import pytest
 
@@ -137,6 +138,13 @@ def test_retry_after_that_is_long(s3, gateway, seconds):
     r = gw.get()
     assert r.status == 503 and r.header('Retry-After') == seconds
     assert len(s3.requests) == 1
+
+
+@pytest.mark.parametrize('value', ['3601', '9' * 30, '-1', '1.5', 'soon', ''])
+def test_retry_after_that_is_nonsense(s3, gateway, value):
+    s3.script(Reply(error='SlowDown', headers=(('Retry-After', value),)))
+    check(s3, gateway().get())
+    assert len(s3.requests) == 2
 
 
 def test_time_is_up(s3, gateway):
@@ -293,6 +301,17 @@ def test_errors_are_not_cached_where_tries_are_left(s3, gateway, tmp_path,
     assert len(s3.requests) == 2
 
 
+@pytest.mark.parametrize('mode', MODES)
+def test_errors_from_the_cache_are_the_answer(s3, gateway, tmp_path, mode):
+    gw = gateway(MODES[mode] + 'proxy_cache c; proxy_cache_valid any 1h;',
+                 http=f'proxy_cache_path {tmp_path}/cache keys_zone=c:1m;')
+    s3.always(Reply(error='SlowDown'))
+    assert [(gw.get().status, len(s3.requests)) for _ in range(3)] \
+        == [(503, 3)] * 3
+    until(lambda: len(gw.access()) == 3, 'access log')
+    assert [line.split()[1] for line in gw.access()] == ['3', '1', '1']
+
+
 def test_slow_retry_and_send_timeout(s3, gateway):
     gw = gateway('send_timeout 200ms;')
     s3.script(Reply(error='SlowDown', headers=(('Retry-After', '1'),)))
@@ -311,6 +330,33 @@ def test_client_that_leaves(s3, gateway, reply):
         client.abort()
     [request] = s3.requests
     assert until(gw.access) == [f'499 1 "SlowDown" {request.request_id}']
+
+
+def test_tries_elsewhere_do_not_count(s3, gateway, stand_in):
+    other = stand_in()
+    other.verify = False
+    other.unsigned_expected = 2
+    other.always(Reply(status=500, body=b''))
+    gw = gateway(server='location = /x { proxy_pass http://two;'
+                 'proxy_next_upstream http_500; proxy_intercept_errors on;'
+                 'error_page 500 = /jobs; }',
+                 http=f'upstream two {{ server 127.0.0.1:{other.port};'
+                 f' server 127.0.0.1:{other.port}; }}')
+    s3.script(*[Reply(error='SlowDown')] * 2)
+    check(s3, gw.get('/x'))
+    assert len(s3.requests) == 3 and len(other.requests) == 2
+
+
+def test_error_that_is_broken(s3, gateway):
+    """It ends the request: it is told, and no try is said to follow."""
+    gw = gateway('s3jobs_json on;',
+                 server='location = /m { s3jobs_status prometheus; }')
+    s3.script(Reply(raw=b'HTTP/1.1 503 Slow\r\n'
+                    b'Transfer-Encoding: chunked\r\n\r\nzz\r\n'))
+    assert gw.get().status == 503 and len(s3.requests) == 1
+    gw.wait_log(r'\[warn\] .*S3 Control answered 503')
+    assert 'asked again' not in gw.log()
+    assert not re.search('retries_total{.*} [1-9]', gw.get('/m').text)
 
 
 def test_tries_of_nginx_count_too(s3, gateway):
@@ -399,6 +445,16 @@ def test_clocks_that_differ(s3, gateway, mode, seconds, where):
         check(s3, gw.get())
     assert [q.verdict for q in s3.requests] == [
         'RequestTimeTooSkewed', None, None, None]
+
+
+def test_clock_that_jumps(s3, gateway):
+    """It is believed once."""
+    gw = gateway()
+    s3.script(*(Reply(error='RequestTimeTooSkewed', headers=(
+        ('Date', formatdate(time.time() + seconds, usegmt=True)),))
+        for seconds in (1200, -1200)))
+    assert gw.get().status == 502
+    assert len(s3.requests) == 2
 
 
 def test_clock_that_is_set_right_in_time(s3, gateway):

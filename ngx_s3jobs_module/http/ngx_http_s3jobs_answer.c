@@ -189,7 +189,7 @@ ngx_http_s3jobs_error_filter(ngx_http_request_t *r,
         return NGX_OK;
     }
 
-    if (ngx_http_s3jobs_s3_error(r, ctx, f->reader) == NGX_AGAIN) {
+    if (ngx_http_s3jobs_s3_error(r, ctx, f->reader, 0) == NGX_AGAIN) {
         return ngx_http_s3jobs_gather_again(r, ctx);
     }
 

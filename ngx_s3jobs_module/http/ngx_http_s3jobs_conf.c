@@ -413,6 +413,18 @@ ngx_http_s3jobs_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_http_s3jobs_loc_conf_t *prev = parent;
     ngx_http_s3jobs_loc_conf_t *conf = child;
 
+    ngx_http_core_loc_conf_t  *clcf;
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
+    if (clcf->noname) {
+
+        /* in "if" and "limit_except" the handler is that around them */
+
+        conf->merge = prev->merge;
+        conf->status = prev->status;
+    }
+
     if (conf->enable_place.file == NULL) {
         conf->enable_place = prev->enable_place;
         conf->proxy_conf = prev->proxy_conf;

@@ -15,7 +15,6 @@
 static ngx_http_s3jobs_counters_t *ngx_http_s3jobs_counters(
     ngx_http_request_t *r);
 static ngx_uint_t ngx_http_s3jobs_status(ngx_http_request_t *r);
-static ngx_uint_t ngx_http_s3jobs_first_try(ngx_array_t *states);
 
 
 static ngx_http_s3jobs_counters_t *
@@ -134,9 +133,7 @@ ngx_http_s3jobs_error_status(ngx_http_request_t *r)
 }
 
 
-/* nginx puts an empty state between two upstreams of one request */
-
-static ngx_uint_t
+ngx_uint_t
 ngx_http_s3jobs_first_try(ngx_array_t *states)
 {
     ngx_uint_t                  i;

@@ -30,6 +30,12 @@ void ngx_http_s3jobs_count_error(ngx_http_s3jobs_filter_t *f,
     ngx_str_t *code);
 void ngx_http_s3jobs_count_documents(ngx_http_s3jobs_filter_t *f);
 
+/*
+ * The number of the states that belong to other upstreams, which the request
+ * had before: nginx puts an empty state between them.
+ */
+ngx_uint_t ngx_http_s3jobs_first_try(ngx_array_t *states);
+
 /* a request is about to be sent anew */
 void ngx_http_s3jobs_count_retry(ngx_http_request_t *r,
     ngx_http_s3jobs_retry_e reason);

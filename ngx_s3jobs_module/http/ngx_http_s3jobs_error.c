@@ -44,7 +44,7 @@ ngx_http_s3jobs_own_error(ngx_http_request_t *r, ngx_http_s3jobs_ctx_t *ctx,
 
 ngx_int_t
 ngx_http_s3jobs_s3_error(ngx_http_request_t *r, ngx_http_s3jobs_ctx_t *ctx,
-    ngx_s3jobs_error_reader_t *er)
+    ngx_s3jobs_error_reader_t *er, ngx_uint_t last)
 {
     ngx_int_t      n;
     ngx_str_t     *value;
@@ -85,7 +85,7 @@ ngx_http_s3jobs_s3_error(ngx_http_request_t *r, ngx_http_s3jobs_ctx_t *ctx,
         }
     }
 
-    if (ngx_http_s3jobs_retry(r, ctx)) {
+    if (!last && ngx_http_s3jobs_retry(r, ctx)) {
         ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
                       "S3 Control answered %ui \"%V\", asked again, "
                       "request id \"%V\"",

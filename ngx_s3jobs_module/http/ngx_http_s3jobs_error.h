@@ -23,10 +23,12 @@ void ngx_http_s3jobs_own_error(ngx_http_request_t *r,
 
 /*
  * S3's error, under any status; er may be NULL, no document.  NGX_AGAIN: it
- * is not for the client, the request is to be sent once more; or NGX_OK.
+ * is not for the client, the request is to be sent once more; or NGX_OK,
+ * which is all that there is where last is set.
  */
 ngx_int_t ngx_http_s3jobs_s3_error(ngx_http_request_t *r,
-    ngx_http_s3jobs_ctx_t *ctx, ngx_s3jobs_error_reader_t *er);
+    ngx_http_s3jobs_ctx_t *ctx, ngx_s3jobs_error_reader_t *er,
+    ngx_uint_t last);
 
 /* a success of S3 that is not one */
 void ngx_http_s3jobs_bad_upstream_response(ngx_http_request_t *r,

@@ -91,6 +91,12 @@ ngx_http_s3jobs_header_filter(ngx_http_request_t *r)
                 ngx_http_s3jobs_uncache(r);
             }
 
+            ctx = ngx_http_s3jobs_get_ctx(r);
+
+            if (u->cacheable && u->headers_in.status_n == NGX_HTTP_OK && ctx) {
+                ngx_http_s3jobs_first_update(r, ctx);
+            }
+
             return ngx_http_s3jobs_next_header_filter(r);
         }
 
@@ -516,7 +522,7 @@ ngx_http_s3jobs_upstream_finalized(ngx_http_request_t *r, ngx_int_t rc)
         }
 
     } else if (f->state == NGX_HTTP_S3JOBS_ERROR) {
-        (void) ngx_http_s3jobs_s3_error(r, ctx, f->reader);
+        (void) ngx_http_s3jobs_s3_error(r, ctx, f->reader, 1);
 
     } else {
         return;

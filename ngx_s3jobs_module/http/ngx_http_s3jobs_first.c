@@ -16,6 +16,22 @@
 #include "ngx_s3jobs_text.h"
 
 
+/* of an answer that only the cache gets */
+
+typedef struct {
+    u_char                           data[NGX_HTTP_S3JOBS_FIRST_MAX];
+    size_t                           len;
+
+    ngx_int_t                      (*init)(void *data);
+    ngx_event_pipe_input_filter_pt   input;
+
+    ngx_http_request_t              *request;
+    ngx_http_s3jobs_ctx_t           *ctx;
+
+    unsigned                         known:1;
+} ngx_http_s3jobs_first_t;
+
+
 static ngx_int_t ngx_http_s3jobs_first_look(ngx_http_request_t *r,
     ngx_http_s3jobs_ctx_t *ctx, ngx_chain_t *in);
 static ngx_int_t ngx_http_s3jobs_first_root(ngx_http_s3jobs_ctx_t *ctx,
@@ -28,6 +44,9 @@ static ngx_int_t ngx_http_s3jobs_first_listing(ngx_http_request_t *r,
     ngx_http_s3jobs_ctx_t *ctx, ngx_chain_t *in);
 static ngx_int_t ngx_http_s3jobs_first_pass(ngx_http_request_t *r,
     ngx_http_s3jobs_ctx_t *ctx, ngx_chain_t *in);
+static ngx_int_t ngx_http_s3jobs_first_update_init(void *data);
+static ngx_int_t ngx_http_s3jobs_first_update_input(ngx_event_pipe_t *p,
+    ngx_buf_t *buf);
 
 
 ngx_int_t
@@ -354,4 +373,98 @@ ngx_http_s3jobs_first_seen(ngx_http_request_t *r, ngx_http_s3jobs_ctx_t *ctx)
     n = ngx_min(n, NGX_HTTP_S3JOBS_FIRST_MAX);
 
     return n > 0 && ngx_http_s3jobs_first_root(ctx, p, n) == NGX_OK;
+}
+
+
+/* no filter sees the body of what is only for the cache */
+
+void
+ngx_http_s3jobs_first_update(ngx_http_request_t *r, ngx_http_s3jobs_ctx_t *ctx)
+{
+    ngx_http_upstream_t      *u;
+    ngx_http_s3jobs_first_t  *first;
+
+    u = r->upstream;
+
+    first = ngx_pcalloc(r->pool, sizeof(ngx_http_s3jobs_first_t));
+    if (first == NULL) {
+        ngx_http_s3jobs_uncache(r);
+        return;
+    }
+
+    first->request = r;
+    first->ctx = ctx;
+    first->init = u->input_filter_init;
+
+    u->input_filter_init = ngx_http_s3jobs_first_update_init;
+    u->pipe->input_ctx = first;
+}
+
+
+static ngx_int_t
+ngx_http_s3jobs_first_update_init(void *data)
+{
+    ngx_http_s3jobs_first_t *first = data;
+
+    ngx_int_t          rc;
+    ngx_event_pipe_t  *p;
+
+    p = first->request->upstream->pipe;
+
+    p->input_ctx = first->request;
+
+    rc = first->init(first->request);
+
+    first->input = p->input_filter;
+
+    p->input_filter = ngx_http_s3jobs_first_update_input;
+    p->input_ctx = first;
+
+    return rc;
+}
+
+
+static ngx_int_t
+ngx_http_s3jobs_first_update_input(ngx_event_pipe_t *p, ngx_buf_t *buf)
+{
+    size_t                    n;
+    ngx_int_t                 rc;
+    ngx_chain_t              *cl, **last;
+    ngx_http_request_t       *r;
+    ngx_http_s3jobs_first_t  *first;
+
+    first = p->input_ctx;
+    r = first->request;
+    last = p->in ? p->last_in : &p->in;
+
+    p->input_ctx = r;
+
+    rc = first->input(p, buf);
+
+    p->input_ctx = first;
+
+    if (rc != NGX_OK || first->known) {
+        return rc;
+    }
+
+    for (cl = *last; cl; cl = cl->next) {
+        n = ngx_min((size_t) (cl->buf->last - cl->buf->pos),
+                    sizeof(first->data) - first->len);
+
+        ngx_memcpy(first->data + first->len, cl->buf->pos, n);
+        first->len += n;
+    }
+
+    rc = ngx_http_s3jobs_first_root(first->ctx, first->data, first->len);
+
+    first->known = (rc != NGX_AGAIN || first->len == sizeof(first->data));
+
+    if (rc == NGX_DONE || rc == NGX_DECLINED) {
+        ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
+                      "S3 Control sent no listing to update the cache with");
+
+        ngx_http_s3jobs_uncache(r);
+    }
+
+    return NGX_OK;
 }

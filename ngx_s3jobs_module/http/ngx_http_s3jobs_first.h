@@ -27,6 +27,13 @@ ngx_int_t ngx_http_s3jobs_first_filter(ngx_http_request_t *r,
 ngx_uint_t ngx_http_s3jobs_first_seen(ngx_http_request_t *r,
     ngx_http_s3jobs_ctx_t *ctx);
 
+/*
+ * The same where nobody listens: what a background update of a cache brings is
+ * not kept unless it is a listing.
+ */
+void ngx_http_s3jobs_first_update(ngx_http_request_t *r,
+    ngx_http_s3jobs_ctx_t *ctx);
+
 /* the header of S3's own document */
 ngx_int_t ngx_http_s3jobs_xml_header(ngx_http_request_t *r);
 

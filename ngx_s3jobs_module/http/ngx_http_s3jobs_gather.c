@@ -17,6 +17,7 @@
 static void ngx_http_s3jobs_gather_cleanup(void *data);
 static void ngx_http_s3jobs_gather_done(ngx_http_s3jobs_member_t *m);
 static void ngx_http_s3jobs_gather_handler(ngx_http_request_t *r);
+static void ngx_http_s3jobs_gather_undelay(ngx_http_s3jobs_gather_t *g);
 static ngx_int_t ngx_http_s3jobs_gather_run(ngx_http_s3jobs_gather_t *g);
 static ngx_int_t ngx_http_s3jobs_gather_next(ngx_http_s3jobs_gather_t *g);
 static void ngx_http_s3jobs_gather_timer(ngx_http_s3jobs_gather_t *g);
@@ -280,15 +281,57 @@ ngx_http_s3jobs_gather_handler(ngx_http_request_t *r)
     rc = NGX_AGAIN;
 
     if (!wev->delayed) {
+        ngx_http_s3jobs_gather_undelay(g);
+
         rc = ngx_http_s3jobs_gather_run(g);
     }
 
     if (rc != NGX_AGAIN) {
+
+        /* what is posted already may come here again */
+
+        r->write_event_handler = ngx_http_request_empty_handler;
+
         ngx_http_finalize_request(r, rc == NGX_DONE ? NGX_OK : rc);
         return;
     }
 
     ngx_http_s3jobs_gather_timer(g);
+}
+
+
+/*
+ * The timer of the connection, by which limit_req delays a page's request and
+ * limit_rate the answer, wakes the request that writes to the client.  A page
+ * that waits for that timer is one whose request has not been prepared yet, or
+ * that is read from the cache.
+ */
+
+static void
+ngx_http_s3jobs_gather_undelay(ngx_http_s3jobs_gather_t *g)
+{
+    ngx_uint_t               i;
+    ngx_http_request_t      *r;
+    ngx_http_s3jobs_ctx_t   *ctx;
+    ngx_http_s3jobs_page_t  *page;
+
+    for (i = 0; i < g->nmembers; i++) {
+        page = g->members[i].page;
+
+        if (page == NULL || page->ended) {
+            continue;
+        }
+
+        r = page->request;
+        ctx = ngx_http_get_module_ctx(r, ngx_http_s3jobs_module);
+
+        if ((r == g->members[i].first
+             && ctx && !ctx->ready && ctx->wait == NULL)
+            || (r->http_state == NGX_HTTP_WRITING_REQUEST_STATE && !r->aio))
+        {
+            (void) ngx_http_post_request(r, NULL);
+        }
+    }
 }
 
 
@@ -299,7 +342,9 @@ ngx_http_s3jobs_gather_run(ngx_http_s3jobs_gather_t *g)
 {
     ngx_int_t  rc;
 
-    rc = ngx_http_s3jobs_pass(g->request, g->ctx->filter);
+    /* before the header there is nothing to pass on, not even to flush */
+
+    rc = g->begun ? ngx_http_s3jobs_pass(g->request, g->ctx->filter) : NGX_OK;
 
     while (rc == NGX_OK) {
 

@@ -22,8 +22,6 @@ static ngx_int_t ngx_http_s3jobs_find_credentials(ngx_http_request_t *r,
     ngx_http_s3jobs_ctx_t *ctx);
 static ngx_int_t ngx_http_s3jobs_set_request(ngx_http_request_t *r,
     ngx_http_s3jobs_ctx_t *ctx, ngx_s3jobs_query_t *q);
-static void ngx_http_s3jobs_printable(ngx_http_request_t *r,
-    ngx_str_t *value);
 static ngx_int_t ngx_http_s3jobs_set_strings(ngx_http_request_t *r,
     ngx_http_s3jobs_ctx_t *ctx, ngx_s3jobs_query_t *q);
 
@@ -81,7 +79,6 @@ ngx_http_s3jobs_prepare(ngx_http_request_t *r, ngx_http_s3jobs_ctx_t *ctx)
         }
 
     } else if (ngx_s3jobs_query_parse(&r->args, q, &err) != NGX_OK) {
-        ngx_http_s3jobs_printable(r, &err.name);
         return ngx_http_s3jobs_reject_query(r, ctx, &err);
 
     } else if (slcf->max_pages > 1 && q->max_results == -1
@@ -174,6 +171,14 @@ ngx_http_s3jobs_set_request(ngx_http_request_t *r, ngx_http_s3jobs_ctx_t *ctx,
     if (rc != NGX_OK) {
         return rc;
     }
+
+#if (NGX_HTTP_CACHE)
+
+    /* still set where another location, with a cache, redirected to here */
+
+    r->cached = 0;
+
+#endif
 
     r->uri = ctx->path;
     r->args = ctx->query;
@@ -431,6 +436,8 @@ ngx_http_s3jobs_reject_query(ngx_http_request_t *r,
     u_char  *p;
     size_t   len;
 
+    ngx_http_s3jobs_printable(r, &err->name);
+
     len = sizeof("argument \"\" ") + err->name.len + err->text.len;
 
     p = ngx_pnalloc(r->pool, len);
@@ -486,9 +493,7 @@ ngx_http_s3jobs_get_ctx(ngx_http_request_t *r)
 }
 
 
-/* a value that clients may have made becomes one that can be logged */
-
-static void
+void
 ngx_http_s3jobs_printable(ngx_http_request_t *r, ngx_str_t *value)
 {
     value->data = ngx_pstrdup(r->pool, value);

@@ -72,6 +72,8 @@ ngx_http_s3jobs_job_refuse(ngx_http_request_t *r, ngx_http_s3jobs_ctx_t *ctx,
     told.data = value->data;
     told.len = ngx_min(value->len, NGX_HTTP_S3JOBS_JOB_TOLD);
 
+    ngx_http_s3jobs_printable(r, &told);
+
     p = ngx_pnalloc(r->pool, ngx_strlen(what) + told.len + ngx_strlen(text)
                              + sizeof(" \"\" "));
     if (p == NULL) {
@@ -79,8 +81,6 @@ ngx_http_s3jobs_job_refuse(ngx_http_request_t *r, ngx_http_s3jobs_ctx_t *ctx,
     }
 
     (void) ngx_sprintf(p, "%s \"%V\" %s%Z", what, &told, text);
-
-    ngx_str_null(&ctx->job);
 
     ngx_log_error(NGX_LOG_INFO, r->connection->log, 0, "client sent %s", p);
 

@@ -355,8 +355,13 @@ ngx_http_s3jobs_merge_start(ngx_http_request_t *r, ngx_http_s3jobs_ctx_t *ctx,
         r->read_event_handler = ngx_http_test_reading;
     }
 
+    if (ngx_http_s3jobs_gather_wake(r) != NGX_OK) {
+        r->buffered &= ~NGX_HTTP_S3JOBS_BUFFERED;
+
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
     r->main->count++;
 
-    return (ngx_http_s3jobs_gather_wake(r) == NGX_OK)
-           ? NGX_DONE : NGX_HTTP_INTERNAL_SERVER_ERROR;
+    return NGX_DONE;
 }

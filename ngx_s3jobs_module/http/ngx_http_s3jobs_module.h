@@ -158,6 +158,9 @@ ngx_int_t ngx_http_s3jobs_filter_init(ngx_conf_t *cf);
 ngx_int_t ngx_http_s3jobs_job(ngx_http_request_t *r,
     ngx_http_s3jobs_ctx_t *ctx);
 
+/* a value that clients may have made becomes one that can be logged */
+void ngx_http_s3jobs_printable(ngx_http_request_t *r, ngx_str_t *value);
+
 /* sets ctx->error, from static text or memory of r; returns the status */
 ngx_int_t ngx_http_s3jobs_reject(ngx_http_request_t *r,
     ngx_http_s3jobs_ctx_t *ctx, ngx_uint_t status, const char *code,

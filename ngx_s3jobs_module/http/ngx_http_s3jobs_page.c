@@ -95,8 +95,9 @@ static ngx_int_t
 ngx_http_s3jobs_page_request(ngx_http_s3jobs_page_t *page)
 {
     ngx_int_t                    rc;
+    ngx_uint_t                   in_memory;
     ngx_pool_cleanup_t          *cln;
-    ngx_http_request_t          *sr;
+    ngx_http_request_t          *sr, *parent;
     ngx_http_s3jobs_ctx_t       *ctx;
     ngx_http_s3jobs_member_t    *m;
     ngx_http_variable_value_t   *variables;
@@ -138,16 +139,24 @@ ngx_http_s3jobs_page_request(ngx_http_s3jobs_page_t *page)
         return NGX_ERROR;
     }
 
+    parent = m->first ? m->first : m->gather->request;
+
+    /* nginx nests none in memory, but of a page nothing is written there */
+
+    in_memory = parent->subrequest_in_memory;
+    parent->subrequest_in_memory = 0;
+
     if (m->first) {
-        rc = ngx_http_subrequest(m->first, &m->first->uri, NULL, &sr, ps,
+        rc = ngx_http_subrequest(parent, &parent->uri, NULL, &sr, ps,
                                  NGX_HTTP_SUBREQUEST_CLONE
                                  |NGX_HTTP_SUBREQUEST_BACKGROUND);
 
     } else {
-        rc = ngx_http_subrequest(m->gather->request, &m->uri,
-                                 &m->gather->args, &sr, ps,
+        rc = ngx_http_subrequest(parent, &m->uri, &m->gather->args, &sr, ps,
                                  NGX_HTTP_SUBREQUEST_BACKGROUND);
     }
+
+    parent->subrequest_in_memory = in_memory;
 
     if (rc != NGX_OK) {
         return NGX_ERROR;

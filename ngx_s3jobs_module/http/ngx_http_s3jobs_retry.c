@@ -115,7 +115,10 @@ ngx_http_s3jobs_retry(ngx_http_request_t *r, ngx_http_s3jobs_ctx_t *ctx)
                                               + r->start_msec));
     }
 
-    t->n += r->upstream_states ? r->upstream_states->nelts : 1;
+    t->n += r->upstream_states
+            ? r->upstream_states->nelts
+              - ngx_http_s3jobs_first_try(r->upstream_states)
+            : 1;
     t->refused = 0;
     t->delay = 0;
 

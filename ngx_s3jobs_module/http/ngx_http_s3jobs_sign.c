@@ -76,7 +76,7 @@ ngx_http_s3jobs_building(ngx_http_request_t *r)
 #endif
 
     return r->upstream != NULL && r->upstream->cleanup == NULL
-           && !r->header_sent;
+           && (!r->header_sent || r->post_action);
 }
 
 

@@ -35,6 +35,7 @@ static void ngx_http_s3jobs_wait_cleanup(void *data);
 ngx_int_t
 ngx_http_s3jobs_wait(ngx_http_request_t *r, ngx_http_s3jobs_ctx_t *ctx)
 {
+    ngx_event_t             *rev;
     ngx_http_s3jobs_wait_t  *w;
 
     w = ctx->wait;
@@ -59,7 +60,15 @@ ngx_http_s3jobs_wait(ngx_http_request_t *r, ngx_http_s3jobs_ctx_t *ctx)
 
     w->waited = 1;
 
-    if (ngx_handle_read_event(r->connection->read, 0) != NGX_OK) {
+    rev = r->connection->read;
+
+    if (rev->ready) {
+
+        /* the client may have left already, of which no event would tell */
+
+        ngx_post_event(rev, &ngx_posted_events);
+
+    } else if (ngx_handle_read_event(rev, 0) != NGX_OK) {
         return NGX_ERROR;
     }
 
