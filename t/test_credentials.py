@@ -3,8 +3,11 @@ services that fail, proxies, TLS, a changed definition.  Where credentials
 expire, the test moves the clock."""
 
 import contextlib
+import pathlib
 import re
+import shutil
 import socket
+import subprocess
 import threading
 import time
 
@@ -17,7 +20,7 @@ from credentials import (LOG_FORMAT, STATUS, changes, expires, good, late,
                          load, locations, rotate, service, source, writing)
 from nginx import until
 from providers import ROLE, Agent, Fault, Imds, Sts
-from s3control import Reply
+from s3control import ACCOUNT, KEY, REGION, SECRET, Reply
 from wire import PATIENCE, Client
 
 KINDS = 'container', 'imds', 'web_identity', 'assume_role'
@@ -359,6 +362,52 @@ def test_tls(s3, nginx, certificates):
                                   uri=sources(agent) + agent.path))
         gw.wait_log(r'https://localhost\S+: .*certificate.*, next try')
         assert len(agent.calls()) == 1 and not other.calls()
+
+
+UNSHARE = ['unshare', '-m', 'sh', '-c']
+
+
+@pytest.mark.skipif(subprocess.run([*UNSHARE, 'mount --bind /etc /etc'],
+                                   stderr=subprocess.DEVNULL).returncode,
+                    reason='this user cannot have mounts of its own')
+@pytest.mark.parametrize('pinned', [False, True])
+def test_bundle_in_place_of_the_system(s3, nginx, certificates, pinned):
+    """Debian's libcurl looks into a directory, too."""
+    system, other = certificates('localhost'), certificates('elsewhere')
+    directory = pathlib.Path(system.ca).parent
+    subprocess.run(['openssl', 'rehash', directory], check=True)
+    shutil.copy(other.ca, directory / 'ca-certificates.crt')
+    with Agent(s3, tls=system) as agent:
+        gw = nginx(env={'AWS_CA_BUNDLE': other.ca} if pinned else {},
+                   sources=source('ops', 'container', uri=agent.uri.replace(
+                       '127.0.0.1', 'localhost')),
+                   wrapper=[*UNSHARE, f'mount --bind {directory}'
+                            ' /etc/ssl/certs && exec "$0" "$@"'])
+        if pinned:
+            gw.wait_log(r'https://localhost\S+: .*certificate.*, next try')
+            assert not agent.calls()
+        else:
+            assert gw.get().status == 200
+
+
+def test_failure_is_nobody_elses(s3, nginx, stand_in, certificates):
+    """OpenSSL keeps errors, and nginx logs those that it finds."""
+    tls = certificates(
+        'localhost', f'{ACCOUNT}.s3-control.{REGION}.amazonaws.com')
+    other = certificates('elsewhere')
+    upstream = stand_in(tls=tls)
+    upstream.key(KEY, SECRET)
+    with Agent(s3, tls=tls) as agent:
+        gw = nginx(s3=upstream, env={'AWS_CA_BUNDLE': other.ca},
+                   sources=source('ops', 'env') + source(
+                       'bad', 'container', uri=agent.uri.replace(
+                           '127.0.0.1', 'localhost')),
+                   location=f'proxy_ssl_trusted_certificate {tls.ca};',
+                   proxy_pass='https://s3control')
+        for n in 1, 2, 3:
+            gw.wait_log(r'https://localhost\S+: .*certificate.*, next try', n)
+            assert gw.get().status == 200
+        assert 'SSL error' not in gw.log()
 
 
 def test_changed_certificate(s3, nginx, clock, certificates):

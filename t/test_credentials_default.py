@@ -215,6 +215,13 @@ def test_default(s3, nginx, services, monkeypatch, name):
     assert gw.get().status == 200
 
 
+def test_config_file_that_cannot_be_read(services, nginx):
+    code, text = nginx.check(sources=source('ops', 'default'), env={
+        'AWS_ACCESS_KEY_ID': None, 'AWS_SECRET_ACCESS_KEY': None,
+        'AWS_CONFIG_FILE': str(services['dir']), 'HOME': '/nonexistent'})
+    assert code and f'config file "{services["dir"]}" cannot be read' in text
+
+
 @pytest.mark.parametrize('profile, said', [
     ('login', 'has login_session,'), ('web', 'has web_identity_token_file,')])
 def test_profile_of_another_kind(services, nginx, profile, said):

@@ -508,3 +508,17 @@ def test_a_replaced_secret_is_zeroed(s3, nginx, file):
     assert key_in_use(gw, s3) == KEY
     assert {*copies(gw, NEW_SECRET).values()} == {0}
     assert {*copies(gw, SECRET).values()} == {1}
+
+
+def test_a_secret_that_no_source_has_is_zeroed(s3, nginx, file):
+    file(profile())
+    other = nginx.credentials(file.path.with_name('other'), profile(
+        KEY, SECRET))
+    gw = nginx(sources=file.source, env={'AWS_ACCESS_KEY_ID': None,
+                                         'AWS_SECRET_ACCESS_KEY': None})
+    assert key_in_use(gw, s3) == OLD
+    assert {*copies(gw, OLD_SECRET).values()} == {1}
+    for _ in range(3):
+        gw.reload(sources=f's3jobs_credentials_source ops file path={other};')
+        assert key_in_use(gw, s3) == KEY
+    assert {*copies(gw, OLD_SECRET).values()} == {0}

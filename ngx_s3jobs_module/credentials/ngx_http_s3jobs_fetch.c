@@ -10,6 +10,7 @@
 
 #include <curl/curl.h>
 #include <openssl/crypto.h>
+#include <openssl/err.h>
 #include <openssl/ssl.h>
 
 #include "ngx_http_s3jobs_fetch.h"
@@ -334,6 +335,19 @@ ngx_http_s3jobs_fetch_tls(CURL *easy)
                                (char *) ngx_http_s3jobs_fetch_ca.data);
         ngx_http_s3jobs_setopt(easy, CURLOPT_PROXY_CAINFO,
                                (char *) ngx_http_s3jobs_fetch_ca.data);
+
+        /* or the system's directory would be trusted, too */
+
+        ngx_http_s3jobs_setopt(easy, CURLOPT_CAPATH, (char *) NULL);
+        ngx_http_s3jobs_setopt(easy, CURLOPT_PROXY_CAPATH, (char *) NULL);
+
+#if (LIBCURL_VERSION_NUM >= 0x075700)
+
+        /* a file may be replaced, and without a directory it is kept */
+
+        (void) curl_easy_setopt(easy, CURLOPT_CA_CACHE_TIMEOUT, 0L);
+
+#endif
     }
 
     /* fails if libcurl has another TLS library, which zeroes nothing */
@@ -566,6 +580,10 @@ ngx_http_s3jobs_fetch_process(void)
     {
         ngx_add_timer(&ngx_http_s3jobs_fetch_ev, (ngx_msec_t) ms + 1);
     }
+
+    /* nginx would find them, and blame the connection that is next */
+
+    ERR_clear_error();
 }
 
 
@@ -674,6 +692,8 @@ ngx_http_s3jobs_fetch_cancel(ngx_http_s3jobs_fetch_t *f)
 
     ngx_http_s3jobs_fetch_end(f);
 
+    ERR_clear_error();
+
     OPENSSL_cleanse(f->answer.data, NGX_HTTP_S3JOBS_FETCH_MAX);
     ngx_free(f->answer.data);
 
@@ -700,6 +720,8 @@ ngx_http_s3jobs_fetch_cleanup(void)
 
     curl_multi_cleanup(ngx_http_s3jobs_multi);
     ngx_http_s3jobs_multi = NULL;
+
+    ERR_clear_error();
 
     if (ngx_http_s3jobs_fetch_ev.timer_set) {
         ngx_del_timer(&ngx_http_s3jobs_fetch_ev);

@@ -122,6 +122,7 @@ ngx_http_s3jobs_file_look(ngx_http_s3jobs_file_t *file, ngx_str_t *section,
     ngx_s3jobs_credentials_t  c;
 
     *err = NULL;
+    *line = 0;
 
     if (stat((char *) file->path.data, &info) == -1) {
         return NGX_ABORT;
@@ -187,12 +188,21 @@ ngx_http_s3jobs_file_profile(ngx_conf_t *cf, ngx_http_s3jobs_source_t *source,
               "this file reads them";
     }
 
+    if (err == NULL) {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "config file \"%V\" cannot be read, for "
+                           "credentials source \"%V\" in "
+                           "\"s3jobs_credentials_source\" directive",
+                           &config.path, &source->name);
+        return NGX_ERROR;
+    }
+
     ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
                        "config file \"%V\", line %ui, profile \"%V\" %s, for "
                        "credentials source \"%V\" in "
                        "\"s3jobs_credentials_source\" directive",
-                       &config.path, line, &config.profile,
-                       err ? err : "cannot be read", &source->name);
+                       &config.path, line, &config.profile, err,
+                       &source->name);
 
     return NGX_ERROR;
 }

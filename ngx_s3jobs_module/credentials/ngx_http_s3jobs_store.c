@@ -448,8 +448,10 @@ ngx_http_s3jobs_store_counters(ngx_shm_zone_t *zone)
 void
 ngx_http_s3jobs_store_cycle(ngx_shm_zone_t *zone)
 {
-    ngx_slab_pool_t       *shpool;
-    ngx_http_s3jobs_sh_t  *sh;
+    ngx_uint_t                 i;
+    ngx_slab_pool_t           *shpool;
+    ngx_http_s3jobs_sh_t      *sh;
+    ngx_http_s3jobs_record_t  *rec;
 
     sh = zone->data;
     shpool = (ngx_slab_pool_t *) zone->shm.addr;
@@ -457,6 +459,16 @@ ngx_http_s3jobs_store_cycle(ngx_shm_zone_t *zone)
     ngx_shmtx_lock(&shpool->mutex);
 
     sh->cycle++;
+
+    /* of the cycle before workers may live, and this one may return to it */
+
+    for (i = 0; i < NGX_HTTP_S3JOBS_RECORDS_MAX; i++) {
+        rec = &sh->records[i];
+
+        if (rec->used && rec->used + 2 < sh->cycle) {
+            OPENSSL_cleanse(rec, sizeof(ngx_http_s3jobs_record_t));
+        }
+    }
 
     ngx_shmtx_unlock(&shpool->mutex);
 }

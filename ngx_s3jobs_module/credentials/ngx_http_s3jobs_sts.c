@@ -421,6 +421,7 @@ ngx_http_s3jobs_assume_role_fetch(ngx_http_s3jobs_source_t *source)
     rc = ngx_http_s3jobs_copy_credentials(source->from, with);
 
     if (rc != NGX_OK) {
+        OPENSSL_cleanse(with, sizeof(ngx_http_s3jobs_body_t));
         ngx_free(with);
 
         /* both start at the same time */
