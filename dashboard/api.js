@@ -198,7 +198,7 @@ export class Listing {
             gaps.set(place, {label: place, token: answer.NextToken});
         }
         for (const gap of answer.Incomplete ?? []) {
-            const label = placeOf(gap);
+            const label = placeOf(gap) || gap.URI || '';
             gaps.set(alone ? place : label, {
                 label, token: alone ? answer.NextToken : gap.NextToken,
                 problem: gap.code || gap.status ? new Problem(gap.status,
@@ -208,12 +208,14 @@ export class Listing {
 
     #keep(jobs, gaps)
     {
-        const places = new Set(gaps.keys());
+        const places = new Set([...gaps.keys()].filter(it => PLACE.test(it)));
         jobs.forEach(job => places.add(job.place));
         Object.assign(this, {jobs, gaps, places:
                              [...places].filter(Boolean).sort()});
     }
 }
+
+const PLACE = /^\d{12}\/[a-z0-9-]+$/;
 
 function placeOf({AccountId, Region})
 {

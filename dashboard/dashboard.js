@@ -135,7 +135,7 @@ function showFilters(found)
             button = document.createElement('button');
             button.type = 'button';
             button.dataset.status = name;
-            button.append(document.createElement('span'),
+            button.append(document.createElement('span'), ' ',
                           document.createElement('b'));
             button.firstChild.textContent =
                 name === TROUBLE ? 'Needs attention' : name || 'No status';
@@ -215,13 +215,14 @@ function showGaps()
     section.hidden = gaps.length === 0;
     section.classList.toggle('bad', wrong > 0);
     section.querySelector('summary').textContent =
-        listing.places.length < 2
+        gaps.length < 2 && listing.places.length < 2
         ? 'The listing is not complete'
-        : `${gaps.length} of ${plural(listing.places.length, 'listing')}`
+        : plural(gaps.length, 'listing')
           + (gaps.length === 1 ? ' is' : ' are') + ' not complete';
     section.querySelector('ul').replaceChildren(...gaps.map(item));
     if (focus !== undefined) {
-        (section.querySelector(`[data-more="${CSS.escape(focus)}"]`)
+        (section.hidden ? $('now')
+         : section.querySelector(`[data-more="${CSS.escape(focus)}"]`)
          ?? section.querySelector('summary')).focus();
     }
 }
@@ -231,7 +232,7 @@ function item([place, {label, token, problem}])
     const li = document.createElement('li');
     const name = document.createElement('b');
 
-    name.textContent = label.replace('/', ' ');
+    name.textContent = label.startsWith('/') ? label : label.replace('/', ' ');
     li.append(name, ' ', problem
         ? `${problem.title}: ${problem.message} ${problem.advice}`
         : 'has more jobs than are loaded.', ' ');
@@ -255,7 +256,7 @@ function ago(ms)
 
 function showTrouble()
 {
-    const late = busy && loaded && Date.now() - loaded > 60_000 + interval();
+    const late = busy && loaded && Date.now() - began > 60_000;
     const [what, advice, when] = $('trouble').children;
     const again = document.activeElement === $('again');
 
@@ -280,7 +281,7 @@ function showTrouble()
 
 // when to ask
 
-let busy = false, loaded = 0, took = 0, due = 0, timer = 0;
+let busy = false, began = 0, loaded = 0, took = 0, due = 0, timer = 0;
 let problem = null, failures = 0, paused = false;
 
 function interval()
@@ -292,7 +293,7 @@ function interval()
 // than LONGEST; at most a quarter of the time is spent asking.
 function delay()
 {
-    const usual = Math.max(interval(), 3 * took);
+    const usual = Math.max(interval(), Math.min(3 * took, LONGEST * 1000));
     if (!failures) {
         return usual;
     }
@@ -316,6 +317,7 @@ async function working(work)
         return;
     }
     busy = true;
+    began = Date.now();
     schedule();
     $('jobs').ariaBusy = $('now').ariaDisabled = 'true';
     try {
@@ -325,7 +327,14 @@ async function working(work)
         $('jobs').ariaBusy = $('now').ariaDisabled = 'false';
         schedule();
     }
-    showTrouble();
+    table.hold(null, showTrouble);
+
+    // "Load more", pressed meanwhile
+    const place = wanted;
+    wanted = null;
+    if (listing.gaps.get(place)?.token) {
+        more(place);
+    }
 }
 
 function refresh()
@@ -350,16 +359,22 @@ function refresh()
             }
         }
         show(true);
-        showGaps();
+        table.hold(null, showGaps);
     });
 }
 
+let wanted = null;
+
 function more(place)
 {
+    if (busy) {
+        wanted = place;
+        return;
+    }
     return working(async () => {
         await listing.more(place);
         show(true);
-        showGaps();
+        table.hold(null, showGaps);
     });
 }
 
@@ -435,14 +450,16 @@ function moved()
     }
     read();
     showState();
-    show();
+    show(true);
     showJob();
+    schedule();
 }
 
 function showJob()
 {
     const before = table.select(state.job);
-    document.body.classList.toggle('open', state.job !== null);
+    table.hold(state.job ?? before, () => document.body.classList.toggle(
+        'open', state.job !== null));
     drawer.open(state.job, listing.jobs.get(state.job));
     if (state.job === null) {
         table.focusRow(before);
@@ -530,6 +547,7 @@ function start()
     new ResizeObserver(() => document.documentElement.style.setProperty(
         '--bar', `${$('bar').offsetHeight}px`)).observe($('bar'));
 
+    history.scrollRestoration = 'manual';   // Back is to close the drawer
     read();
     showState();
     table.start(openJob);

@@ -19,6 +19,7 @@ const CONSOLES = {
 let key = null;             // of the job in it
 let asking = null;          // the key for which S3 is asked
 let shown = null;           // what S3 has said
+let noted = false;          // above it is what went wrong since
 
 function h(tag, ...children)
 {
@@ -148,7 +149,7 @@ function fill(job, note)
         alert.className = job.status === 'Suspended' ? 'notice'
                                                      : 'notice bad';
     }
-    facts.replaceChildren(...[
+    const old = [...facts.children], sections = [
         note,
         alert,
         section('Progress', ...progress(job)),
@@ -168,7 +169,17 @@ function fill(job, note)
             ['Account', job.account], ['Region', job.region],
             ...Object.entries(f).filter(([name]) => !KNOWN.has(name))
                 .map(([name, value]) => [name, tree(value)])])),
-    ].filter(Boolean));
+    ].filter(Boolean);
+
+    // what says the same stays: somebody may have selected it
+    sections.forEach((section, n) => {
+        if (!old[n]) {
+            facts.append(section);
+        } else if (!old[n].isEqualNode(section)) {
+            old[n].replaceWith(section);
+        }
+    });
+    old.slice(sections.length).forEach(section => section.remove());
 }
 
 function head(job)
@@ -193,9 +204,10 @@ function head(job)
 
 function put(job, note)
 {
-    if (!shown || note || !same(shown.fields, job.fields)) {
+    if (!shown || note || noted || !same(shown.fields, job.fields)) {
         head(job);
         fill(job, note);
+        noted = note !== null;
     }
 }
 
@@ -227,14 +239,15 @@ export async function update(listed)
         if (!(problem instanceof Problem)) {
             throw problem;
         }
-        job = listed ?? new Job({JobId: key.slice(at + 1)}, place, asked);
-        note = noteOf(problem, !listed);
+        job = key === asked && shown || listed
+              || new Job({JobId: asked.slice(at + 1)}, place, asked);
+        note = noteOf(problem, !job.status);
     }
     if (key === asked) {
         asking = null;
         dialog.ariaBusy = 'false';
         put(job, note);
-        shown = note ? null : job;
+        shown = note ? shown : job;
     }
 }
 
@@ -250,7 +263,7 @@ export function open(next, listed)
         dialog.close();
         return;
     }
-    facts.scrollTop = 0;
+    dialog.scrollTop = 0;
     if (listed) {
         put(listed, null);
     } else {
@@ -272,13 +285,14 @@ async function copy()
 {
     const code = dialog.querySelector('code'), button =
         document.getElementById('copy');
+    let copied = true;
     try {
         await navigator.clipboard.writeText(code.textContent);
     } catch {                       // not over plain http, or not allowed
         getSelection().selectAllChildren(code);
-        document.execCommand('copy');
+        copied = document.execCommand('copy');
     }
-    button.textContent = 'Copied';
+    button.textContent = copied ? 'Copied' : 'Selected';
     setTimeout(() => {
         button.textContent = 'Copy id';
     }, 2000);

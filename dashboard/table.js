@@ -96,12 +96,23 @@ function wanted()
     return list;
 }
 
-let height = 0;
-
 function rowHeight()
 {
-    height ||= body.rows[0]?.getBoundingClientRect().height ?? 0;
-    return height || 44;
+    return body.rows[0]?.getBoundingClientRect().height || 44;
+}
+
+// A change of the layout: the row of this key, or what is in the window, stays
+// where it is.
+export function hold(key, change)
+{
+    const row = rows.get(key) ?? anchorRow();
+    const top = row?.getBoundingClientRect().top;
+
+    change();
+    if (row) {
+        scrollBy(0, row.getBoundingClientRect().top - top);
+        draw();
+    }
 }
 
 // changed: mark the rows that it changes
@@ -258,10 +269,7 @@ export function start(open)
     };
 
     addEventListener('scroll', later, {passive: true});
-    new ResizeObserver(() => {
-        height = 0;
-        later();
-    }).observe(document.documentElement);
+    new ResizeObserver(later).observe(document.documentElement);
     addEventListener('beforeprint', () => {
         printing = true;
         draw();
@@ -283,7 +291,7 @@ export function start(open)
     body.addEventListener('click', event => {
         const row = event.target.closest('tr');
         if (event.ctrlKey || event.metaKey || event.shiftKey || !row
-            || !getSelection().isCollapsed) {
+            || !event.target.closest('a') && !getSelection().isCollapsed) {
             return;
         }
         event.preventDefault();

@@ -164,5 +164,6 @@ class PageApi:
         where = tuple(place[:-1]) or next(iter(self.listings))
         for job in self.jobs(where) if where in self.listings else ():
             if job['JobId'] == place[-1]:
-                return {'Job': self.describe(where, job)}
+                told = self.describe(where, job)
+                return told if isinstance(told, Problem) else {'Job': told}
         return Problem(404, 'NoSuchJob', 'The job does not exist.')

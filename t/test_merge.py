@@ -258,6 +258,17 @@ def test_account_that_is_unknown(s3, merged):
     check_jobs(s3, document, [('prod', 'eu-west-1')])
 
 
+def test_region_that_is_unknown(s3, nginx):
+    gw = nginx(path='~ ^/of/(?<where>.*)$', region='$region',
+               http='map $where $region { us-east-1 us-east-1; }',
+               server='location = /jobs { s3jobs_merge /of/us-east-1 /of/x'
+               ' /of/y; }')
+    document = listing(gw.get())
+    assert [(it['URI'], it['status']) for it in document['Incomplete']] \
+        == [('/of/x', 403), ('/of/y', 403)]
+    assert len(document['Jobs']) == 25
+
+
 @pytest.mark.parametrize('replies, status, code', [
     (['AccessDenied'], 403, 'AccessDenied'),
     (['SlowDown'], 503, 'SlowDown'),

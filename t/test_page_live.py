@@ -389,7 +389,7 @@ def test_accounts(page, api):
     page.shape(1280, 2000)
     page.open(page.url + '?refresh=off')
     assert len(shown(page)) == 20
-    assert '3 of 3 listings are not complete' in page.text('#gaps')
+    assert '3 listings are not complete' in page.text('#gaps')
     assert f'{C} us-east-1 403 AccessDenied: No access.' in page.text('#gaps')
     assert page.texts('#gaps button') == ['Load more'] * 2
     assert {(row['account'], row['region']) for row in page.js(ROWS)} \
@@ -404,7 +404,7 @@ def test_accounts(page, api):
     assert {*shown(page)} == {f'{where}/{one}' for where in (
         f'{A}/eu-west-1', f'{B}/us-east-1')
         for one in ids(job(n) for n in range(15))}
-    assert '1 of 3 listings is not complete' in page.text('#gaps')
+    assert '1 listing is not complete' in page.text('#gaps')
     page.shot('accounts')
 
     page.choose('#place', f'{B}/us-east-1')
@@ -648,3 +648,194 @@ def test_copy_id(page, api):
     copied = page.driver.execute_async_script(
         'navigator.clipboard.readText().then(arguments[0], arguments[0])')
     assert copied == job(1)['JobId']
+
+
+# the place of the reader
+
+ROW = '''
+const row = [...document.querySelectorAll('#jobs tbody tr')].find(
+    row => row.i === arguments[0]);
+return row ? row.getBoundingClientRect().top : null;
+'''
+
+
+HAS = ('return document.querySelector("#{}").innerText'
+       '.includes(arguments[0])')
+
+
+def click_row(page, i):
+    page.js('''[...document.querySelectorAll('#jobs tbody tr')].find(
+        row => row.i === arguments[0]).querySelector('.operation').click()''',
+            i)
+    page.until('return document.querySelector("#job").open')
+
+
+def scroll_to_row(page, i):
+    page.js('''scrollTo(0, arguments[0] * document.querySelector(
+        '#jobs tbody tr').getBoundingClientRect().height - 100)''', i)
+    page.until('return [...document.querySelectorAll("#jobs tbody tr")]'
+               '.some(row => row.i === arguments[0])', i)
+
+
+def still(page, i, top):
+    """Once all is drawn, the row is where it was."""
+    page.js('''window.drawn = 0; requestAnimationFrame(() =>
+        requestAnimationFrame(() => { drawn = 1; }));''')
+    page.until('return drawn')
+    assert abs(page.js(ROW, i) - top) < 2
+
+
+@pytest.mark.parametrize('width', [1920, 1280, 1200])
+def test_rows_stay_where_they_are(page, api, width):
+    """The drawer leaves less room, and rows become higher; a notice comes."""
+    page.expect('status of 503')
+    api.put(A, 'eu-west-1', [job(n) for n in range(1000)])
+    page.shape(width, 900)
+    page.open(page.url + '?refresh=off&sort=-created')
+    scroll_to_row(page, 500)
+    top = page.js(ROW, 502)
+    click_row(page, 502)
+    still(page, 502, top)
+    page.key(Keys.ESCAPE)
+    page.until('return !document.querySelector("#job").open')
+    still(page, 502, top)
+    assert page.js('return document.activeElement.closest("tr")?.i') == 502
+    api.script(Problem(503, 'SlowDown'))
+    refresh_by_script(page, api)
+    still(page, 502, top)
+    refresh_by_script(page, api)
+    still(page, 502, top)
+
+
+def test_closing_leaves_the_last_one_in_the_window(page, api):
+    api.put(A, 'eu-west-1', [job(n) for n in range(1000)])
+    page.open(page.url + '?refresh=off&sort=-created')
+    for i in 500, 100:
+        scroll_to_row(page, i)
+        click_row(page, i + 2)
+        top = page.js(ROW, i + 2)
+    page.key(Keys.ESCAPE)
+    page.until('return !document.querySelector("#job").open')
+    still(page, 102, top)
+
+
+@pytest.mark.parametrize('key', [None, Keys.ENTER])
+def test_a_selection_elsewhere_is_no_link(page, api, key):
+    api.put(A, 'eu-west-1', [job(n) for n in range(5)])
+    page.open(page.url + '?refresh=off&sort=-created&q=job')
+    page.js('window.mark = 1')
+    link = page.find('#jobs tbody tr:nth-child(3) a')
+    select = 'getSelection().selectAllChildren(document.querySelector("h1"))'
+    if key:
+        page.js('arguments[0].focus()', link)
+        page.js(select)
+        page.key(key)
+    else:
+        page.js(select)
+        link.click()
+    page.until('return document.querySelector("#job")?.open')
+    assert page.js('return window.mark') == 1
+    assert 'q=job' in page.js('return location.search')
+
+
+def test_one_failure_of_a_job_leaves_what_is_shown(page, api):
+    page.expect('status of 503')
+    one = job(1)
+    api.put(A, 'eu-west-1', [job(0), one])
+    api.describe = lambda where, it: {
+        **it, 'Operation': {it['Operation']: {}}, 'RoleArn': 'arn:role'}
+    page.open(page.url + '?refresh=off&job=' + one['JobId'])
+    has = HAS.format('job')
+    page.until(has, 'arn:role')
+    page.js('document.querySelector("#close").focus()')
+    api.describe = lambda where, it: Problem(503, 'SlowDown', 'Later.')
+    refresh_by_script(page, api)
+    page.until(has, 'SlowDown')
+    assert page.js(has, 'arn:role') and page.js(has, 'Job 1')
+    api.describe = lambda where, it: {
+        **it, 'Operation': {it['Operation']: {}}, 'RoleArn': 'arn:new'}
+    refresh_by_script(page, api)
+    page.until(has, 'arn:new')
+    assert not page.js(has, 'SlowDown')
+
+
+def test_a_selection_in_the_drawer_stays(page, api):
+    jobs = [job(1)]
+    api.put(A, 'eu-west-1', jobs)
+    api.describe = lambda where, it: {
+        **it, 'Operation': {it['Operation']: {}}, 'RoleArn': 'arn:role'}
+    page.open(page.url + '?refresh=off&job=' + jobs[0]['JobId'])
+    has = HAS.format('facts')
+    page.until(has, 'arn:role')
+    page.js('''getSelection().selectAllChildren([...document.querySelectorAll(
+        '#facts bdi')].find(e => e.innerText === 'arn:role'))''')
+    jobs[0] = job(1, succeeded=75)
+    refresh_by_script(page, api)
+    page.until(has, '75')
+    assert page.js('return getSelection().toString()') == 'arn:role'
+
+
+def test_the_next_job_is_shown_from_its_beginning(page, api):
+    api.put(A, 'eu-west-1', [job(n) for n in range(3)])
+    api.describe = lambda where, it: {**it, 'Operation': {
+        it['Operation']: {f'Field{n}': 'value' for n in range(60)}}}
+    page.shape(1280, 450)
+    page.open(page.url + '?refresh=off&sort=-created')
+    for i in 0, 1:
+        click_row(page, i)
+        page.until('return document.querySelector("#facts").innerText'
+                   '.includes("Field59")')
+        assert page.js('return document.querySelector("#job").scrollTop') == 0
+        page.js('document.querySelector("#job").scrollTop = 500')
+        assert page.js('return document.querySelector("#job").scrollTop') == 500
+
+
+def test_back_to_an_interval_asks_again(page, api):
+    api.put(A, 'eu-west-1', [job(1)])
+    page.open(page.url)
+    click_row(page, 0)
+    page.choose('#every', 'off')
+    page.until('return location.search.includes("refresh=off")')
+    page.driver.back()
+    page.until('return !document.querySelector("#job").open')
+    assert page.find('#every').get_property('value') == '15'
+    before = len(listings(api))
+    until(lambda: len(listings(api)) > before, 'refresh')
+
+
+def test_more_in_the_middle_of_a_refresh(page, api):
+    """It is not lost, and the focus is somewhere when all are there."""
+    api.put(A, 'eu-west-1', [job(n) for n in range(15)])
+    api.page = 10
+    page.open(page.url + '?refresh=off')
+    page.js('document.querySelector("#gaps button").focus()')
+    api.held.clear()
+    page.js('document.querySelector("#now").click()')
+    until(lambda: len(listings(api)) == 2, 'refresh')
+    page.key(Keys.ENTER)
+    api.held.set()
+    page.until('return document.querySelector("#gaps").hidden')
+    page.settled()
+    assert page.text('#status') == '15 jobs'
+    assert page.js('return document.activeElement.id') == 'now'
+
+
+def test_listings_without_account_or_region(page, api):
+    """The gateway names them by their URI."""
+    api.put(A, 'eu-west-1', [])
+    api.script({'Jobs': [{'AccountId': A, 'Region': 'eu-west-1', **job(1)}],
+                'Incomplete': [{'URI': f'/jobs/{who}', 'status': 403,
+                                'code': 'AccessDenied', 'detail': 'No.'}
+                               for who in (f'{A}/x', f'{B}/us-east-1')]})
+    page.open(page.url + '?refresh=off')
+    assert page.texts('#gaps li b') == [f'/jobs/{A}/x',
+                                        f'/jobs/{B}/us-east-1']
+    assert page.text('#gaps summary') == '2 listings are not complete'
+
+
+def test_filters_have_names(page, api):
+    api.put(A, 'eu-west-1', [job(1, 'Failed')])
+    page.open(page.url + '?refresh=off')
+    assert 'Failed 1' in page.js(
+        'return [...document.querySelectorAll("#filters button")]'
+        '.map(e => e.textContent)')

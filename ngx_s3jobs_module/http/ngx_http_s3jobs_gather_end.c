@@ -215,7 +215,7 @@ ngx_http_s3jobs_gather_member(ngx_http_s3jobs_member_t *m,
     ngx_int_t            rc;
     ngx_s3jobs_error_t  *e;
 
-    if (m->account.len) {
+    if (m->account.len && m->region.len) {
         rc = ngx_http_s3jobs_gather_string(out, "{\"AccountId\":\"",
                                            &m->account)
              | ngx_http_s3jobs_gather_string(out, ",\"Region\":\"",
