@@ -101,8 +101,9 @@ def test_environment_across_reloads(s3, nginx):
 
 @pytest.mark.parametrize('source', ['env', 'file'])
 def test_binary_upgrade_under_load(s3, nginx, file, source):
-    """The environment goes on by "env" lines."""
-    gw = nginx(daemon=True, workers=2,
+    """The environment goes on by "env" lines; at the level debug nginx logs
+    it then."""
+    gw = nginx(daemon=True, workers=2, level='info',
                **{'main': ENV} if source == 'env' else
                {'sources': file.source})
     masters, workers = {gw.master}, {*gw.workers()}
