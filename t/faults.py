@@ -281,7 +281,8 @@ def clients_leave(run):
         pass
 
 
-@fault(codes=('CredentialsUnavailable',))
+# the clock is moved while requests are under way, too
+@fault(codes=('CredentialsUnavailable', 'ExpiredToken'))
 def provider_fails(run):
     run.s3.clock = clock = Clock(run.directory / 'clock')
     agent = run.stack.enter_context(Agent(run.s3, lifetime=3600))
